@@ -1,0 +1,120 @@
+"""Configuration models: frozen, strict about keys, with problems that name their place."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Annotated, Any, Self, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+
+from penstock.base._document import Document, Path_, dotted
+from penstock.base._errors import ConfigError, Problem
+from penstock.base._units import parse_duration, parse_size
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(lambda value: value.total_seconds(), return_type=float, when_used="json"),
+]
+"""A span of time: `30s`, `1h30m`, or a number of seconds."""
+
+Size = Annotated[int, BeforeValidator(parse_size)]
+"""A number of bytes: `128MiB`, `2GB`, or a whole number."""
+
+
+class Config(BaseModel):
+    """A frozen set of options. Unknown keys are errors with a suggestion; all problems come at once.
+
+    Subclasses document each field with a string below it; the reference is made from these.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @classmethod
+    def from_document(cls, document: Document, at: Path_ = ()) -> Self:
+        """Read this model from the part of `document` that stands at the path `at`.
+
+        Raises:
+            ConfigError: All that is wrong, with file, line and suggestion.
+        """
+        value = document.data
+        for part in at:
+            value = value[part]
+        try:
+            return cls.model_validate({} if value is None else value)
+        except ValidationError as error:
+            raise ConfigError(tuple(problems_of(error, document, cls, at))) from error
+
+
+def problems_of(
+    error: ValidationError, document: Document, model: type[BaseModel], at: Path_ = ()
+) -> list[Problem]:
+    """Translate what pydantic found into problems with a line and a way out."""
+    problems = []
+    for found in error.errors():
+        path = _existing(document.data, (*at, *found["loc"]), missing=found["type"] == "missing")
+        message, hint = _explain(found, model, document.data, (*at, *found["loc"]), len(at))
+        problems.append(document.problem(path, message, hint))
+    return problems
+
+
+def suggest(unknown: str, known: Sequence[str]) -> str:
+    """`did you mean 'x'?`, or the list of what there is; empty where nothing is known."""
+    close = get_close_matches(unknown, known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"there are: {', '.join(sorted(known))}" if known else ""
+
+
+def _explain(
+    found: Mapping[str, Any], model: type[BaseModel], data: Any, path: Path_, skip: int
+) -> tuple[str, str]:
+    kind, value = found["type"], found.get("input")
+    if kind == "extra_forbidden":
+        key = str(path[-1])
+        return f"unknown key {key!r}", suggest(key, _keys_at(model, path[skip:-1]))
+    if kind == "missing":
+        return f"the key {path[-1]!r} is required", ""
+    if kind == "value_error":
+        return str(found["ctx"]["error"]), ""
+    shown = (
+        f", got {value!r}" if isinstance(value, (str, int, float, bool)) or value is None else ""
+    )
+    return f"{found['msg'][0].lower()}{found['msg'][1:]}{shown}", ""
+
+
+def _existing(data: Any, path: Path_, *, missing: bool) -> Path_:
+    """`path` without the parts that pydantic adds for the arms of a union and so on."""
+    kept: list[str | int] = []
+    for part in path:
+        if (isinstance(data, dict) and part in data) or (
+            isinstance(data, list) and isinstance(part, int) and part < len(data)
+        ):
+            kept.append(part)
+            data = data[part]
+    if missing:
+        kept.append(path[-1])
+    return tuple(kept)
+
+
+def _keys_at(model: type[BaseModel], path: Path_) -> list[str]:
+    """The keys that the model at `path` below `model` takes; empty where that is no model."""
+    current: list[type[BaseModel]] = [model]
+    for part in path:
+        following: list[type[BaseModel]] = []
+        for candidate in current:
+            field = candidate.model_fields.get(str(part))
+            following += _models_in(field.annotation) if field else [candidate]
+        current = following
+    return sorted(
+        {field.alias or name for found in current for name, field in found.model_fields.items()}
+    )
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]
+
+
+__all__ = ["Config", "Duration", "Size", "dotted", "problems_of", "suggest"]

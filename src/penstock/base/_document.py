@@ -1,0 +1,130 @@
+"""YAML files that know on which line each key stands."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from penstock.base._errors import ConfigError, Problem
+
+Path_ = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """One YAML 1.2 file, parsed: plain dicts, lists and scalars, and where they stand."""
+
+    file: str
+    """The file as the user named it."""
+
+    data: Any
+    """`None` for an empty file."""
+
+    lines: Mapping[Path_, int]
+    """1-based line of every key and list item, by its path from the root."""
+
+    def line(self, path: Path_) -> int:
+        """The line of `path`, or of its nearest ancestor that has one."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.lines:
+                return self.lines[path[:end]]
+        return 1
+
+    def problem(self, path: Path_, message: str, hint: str = "") -> Problem:
+        """A problem at `path` of this file."""
+        return Problem(self.file, self.line(path), dotted(path), message, hint)
+
+    def map_strings(self, change: Callable[[str], str]) -> "Document":
+        """A copy whose string values have gone through `change`; keys are left alone.
+
+        Raises:
+            ConfigError: `change` raised ValueError for some values; all of them are named.
+        """
+        problems: list[Problem] = []
+
+        def walk(value: Any, path: Path_) -> Any:
+            if isinstance(value, dict):
+                return {key: walk(item, (*path, key)) for key, item in value.items()}
+            if isinstance(value, list):
+                return [walk(item, (*path, index)) for index, item in enumerate(value)]
+            if not isinstance(value, str):
+                return value
+            try:
+                return change(value)
+            except ValueError as error:
+                problems.append(self.problem(path, str(error)))
+                return value
+
+        data = walk(self.data, ())
+        if problems:
+            raise ConfigError(tuple(problems))
+        return Document(self.file, data, self.lines)
+
+
+def dotted(path: Path_) -> str:
+    """The path as people write it: `sources.main.fields[2].type`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def parse_yaml(text: str, *, file: str) -> Document:
+    """Parse one YAML 1.2 document; duplicate keys are errors.
+
+    Raises:
+        ConfigError: The text is not YAML; the problem names the line.
+    """
+    loader = YAML(typ="rt", pure=True)
+    try:
+        root = loader.load(text)
+    except DuplicateKeyError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        message = str(error.problem).split(" with value")[0]
+        raise ConfigError((Problem(file, line, "", message, "keep one of the two"),)) from error
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise ConfigError((Problem(file, line, "", f"not YAML: {error.problem}"),)) from error
+    except YAMLError as error:
+        raise ConfigError((Problem(file, 0, "", f"not YAML: {error}"),)) from error
+    lines: dict[Path_, int] = {}
+    return Document(file, _plain(root, (), lines), lines)
+
+
+def read_yaml(path: Path) -> Document:
+    """Read and parse one file.
+
+    Raises:
+        ConfigError: The file cannot be read, or is not YAML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError((Problem(str(path), 0, "", f"cannot be read: {reason}"),)) from error
+    return parse_yaml(text, file=str(path))
+
+
+def _plain(node: Any, path: Path_, lines: dict[Path_, int]) -> Any:
+    if isinstance(node, CommentedMap):
+        for key in node:
+            lines[*path, key] = node.lc.key(key)[0] + 1
+        return {key: _plain(value, (*path, key), lines) for key, value in node.items()}
+    if isinstance(node, CommentedSeq):
+        for index in range(len(node)):
+            lines[*path, index] = node.lc.item(index)[0] + 1
+        return [_plain(value, (*path, index), lines) for index, value in enumerate(node)]
+    return _scalar(node)
+
+
+def _scalar(node: Any) -> Any:
+    """Ruamel's round-trip scalars are subclasses that remember their quotes; ours are plain."""
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node

@@ -1,0 +1,3 @@
+"""Staged flows: messages go down, demand goes up."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Files to tables, exactly once."""
+
+__all__: list[str] = []

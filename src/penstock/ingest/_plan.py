@@ -1,0 +1,68 @@
+"""The plan: what goes into the table next, decided once and written down before any work."""
+
+from datetime import datetime
+
+from penstock.base import Record
+
+
+class FileVersion(Record):
+    """One source file as it was when it was planned."""
+
+    source: str
+    """The source's key in its pipeline."""
+
+    name: str
+    """Path below the source's root, with `/`; it is taken once per source."""
+
+    size: int
+    """Bytes as stored, compressed."""
+
+    version: str
+    """Etag, generation, or inode and mtime of a local file; only ever compared for equality."""
+
+
+class WriterSettings(Record):
+    """All that decides the bytes of an output, so that repeated work gives the same file."""
+
+    codec: str
+    """Parquet codec: `zstd`, `snappy`, `gzip`, `lz4` or `uncompressed`."""
+
+    file_size: int
+    """An output is closed after the batch that takes it past this many bytes."""
+
+    row_group_rows: int
+    """Rows per row group."""
+
+    spill_limit: int
+    """A file with more decoded bytes than this gets outputs of its own."""
+
+
+class Plan(Record):
+    """A batch of source files; immutable once it is written."""
+
+    format: int = 1
+    """Version of this record."""
+
+    pipeline: str
+    """The pipeline's key."""
+
+    seq: int
+    """Dense, from 1, per pipeline."""
+
+    lane: str
+    """The application id under which the commit is recorded in the table."""
+
+    table_id: str
+    """Id of the table that the plan was made for."""
+
+    schema_id: str
+    """Digest of the declared schema."""
+
+    planned_at: datetime
+    """When; the only time that may appear in data."""
+
+    files: tuple[FileVersion, ...]
+    """In the order in which their rows are written."""
+
+    writer: WriterSettings
+    """How outputs are written."""

@@ -1,0 +1,3 @@
+"""Child processes: start, watch, limit, kill, restart."""
+
+__all__: list[str] = []

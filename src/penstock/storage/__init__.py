@@ -1,0 +1,3 @@
+"""Objects by URL."""
+
+__all__: list[str] = []

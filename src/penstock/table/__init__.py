@@ -1,0 +1,3 @@
+"""Table commits."""
+
+__all__: list[str] = []

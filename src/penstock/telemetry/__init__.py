@@ -1,0 +1,3 @@
+"""What the program says of itself: metrics, health, logs, progress."""
+
+__all__: list[str] = []

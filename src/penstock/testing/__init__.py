@@ -1,0 +1,3 @@
+"""Fakes, fault plans and conformance suites, for users too."""
+
+__all__: list[str] = []

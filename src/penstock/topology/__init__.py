@@ -1,0 +1,3 @@
+"""Many pipelines in one process."""
+
+__all__: list[str] = []
