@@ -4,14 +4,17 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
+from penstock.base import Duration, Size
 from tests.conftest import room_of
 from tools.engines.server import NotToBeHadError, free_port, process
 from tools.links import anchors, broken_links
 from tools.picture import draw, shown
 from tools.reference import outdated
+from tools.reference_pages import metric_rows, type_name
 from tools.setup import locked
 from tools.soak import BEGIN, END, figures, replaced
 
@@ -198,3 +201,34 @@ def answers(port: int) -> bool:
     """Whether somebody listens there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_metric_is_documented_where_it_is_declared() -> None:
+    source = """
+rows = metrics.counter("penstock_rows_total", "Rows | written.", ("pipeline", "table"))
+depth = self._metrics.gauge("penstock_depth", "Waiting.")
+other.counter(name)
+"""
+
+    assert list(metric_rows(source)) == [
+        "| `penstock_rows_total` | counter | `pipeline`, `table` | Rows \\| written. |",
+        "| `penstock_depth` | gauge |  | Waiting. |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "name"),
+    [
+        (int, "int"),
+        (Duration, "duration"),
+        (dict[str, Size], "dict[str, int]"),
+        (tuple[str, ...], "tuple[str]"),
+        (str | None, "str"),
+        (Literal["zstd", "none"], "`zstd` or `none`"),
+        (list[Duration | str], "list[duration or str]"),
+        (Any, "Any"),
+    ],
+)
+def test_a_type_is_shown_without_validators_and_addresses(annotation: object, name: str) -> None:
+    """A page that changed with every run could not be checked."""
+    assert type_name(annotation) == name
