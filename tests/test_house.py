@@ -72,7 +72,7 @@ def test_a_reference_page_is_outdated_when_changed_missing_or_left_over(tmp_path
 
 
 LOCK = """\
-ruff==1.0 \\
+uv-build==1.0 \\
     --hash=sha256:aa
 uv==2.0 \\
     --hash=sha256:bb \\
