@@ -18,7 +18,9 @@ def test_the_examples_in_docstrings_come_out_as_shown(module: ModuleType) -> Non
 
 @pytest.mark.parametrize("path", documents(ROOT), ids=lambda path: path.name)
 def test_the_examples_in_the_documentation_can_be_parsed(path) -> None:
-    for language, text in re.findall(r"^```(\w+)\n(.*?)^```", path.read_text(), re.M | re.S):
+    for language, text in re.findall(
+        r"^```(\w+)\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL
+    ):
         if language == "python":
             compile(text, str(path), "exec")
         elif language == "yaml":
