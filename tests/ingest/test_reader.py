@@ -7,7 +7,7 @@ from itertools import accumulate
 
 import pytest
 from backports import zstd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.ingest._decompress import open_plain
@@ -131,6 +131,7 @@ def test_case_vi_a_line_over_the_limit_is_passed_without_being_held():
     assert peak < 2_000_000
 
 
+@settings(deadline=None)
 @given(
     lines=st.lists(st.integers(0, 60), max_size=40),
     ended=st.booleans(),

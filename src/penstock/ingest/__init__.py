@@ -7,6 +7,7 @@ itself only.
 Does not: decide when work is done, or where it is kept.
 """
 
+from penstock.ingest._dead_letters import DeadLetter, read_dead_letters
 from penstock.ingest._decoder import (
     Chunk,
     Decoded,
@@ -15,20 +16,23 @@ from penstock.ingest._decoder import (
     LineError,
     RejectedLine,
 )
-from penstock.ingest._errors import IngestError, UnsupportedTypeError
+from penstock.ingest._errors import FileError, IngestError, UnsupportedTypeError
 from penstock.ingest._reference_decoder import ReferenceDecoder
 from penstock.ingest._schema_config import FieldConfig, SchemaConfig
 
 __all__ = [
     "Chunk",
+    "DeadLetter",
     "Decoded",
     "Decoder",
     "DecoderOptions",
     "FieldConfig",
+    "FileError",
     "IngestError",
     "LineError",
     "ReferenceDecoder",
     "RejectedLine",
     "SchemaConfig",
     "UnsupportedTypeError",
+    "read_dead_letters",
 ]
