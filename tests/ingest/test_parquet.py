@@ -123,6 +123,16 @@ def test_statistics_speak_the_words_of_the_delta_protocol(tmp_path):
     assert stats["nullCount"] == nulls
 
 
+def test_a_bound_that_the_footer_leaves_out_is_left_out(tmp_path):
+    """One row group with a text too long for a footer: no bound would hold for it."""
+    schema = pa.schema([("s", pa.string())])
+    batches = [pa.RecordBatch.from_pydict({"s": [text] * 10}, schema) for text in ("b", "a" * 9999)]
+    (part,) = write(batches, tmp_path, schema, row_group_rows=10)
+    stats = json.loads(part.stats)
+    assert stats["minValues"] == stats["maxValues"] == {}
+    assert stats["nullCount"] == {"s": 0}
+
+
 @settings(deadline=None)
 @given(st.text(max_size=80))
 def test_text_bounds_hold_and_are_short(text):
