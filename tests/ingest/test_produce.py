@@ -60,7 +60,7 @@ def test_case_ii_a_broken_file_gives_no_row_and_one_dead_letter(
     files = MemoryFiles(
         a_gz=gzip.compress(lines(10_000, 50)), b_gz=broken, c_gz=gzip.compress(lines(20_000, 50))
     )
-    produced = produce(files, tmp_path, spill_limit=spill_limit)
+    produced = produce(files, tmp_path, spill_limit=spill_limit, row_group_rows=100)
     assert ids(produced) == [*range(10_000, 10_050), *range(20_000, 20_050)]
     assert states(produced) == [("rows", ""), ("dead", error), ("rows", "")]
     (letter,) = letters(produced)
@@ -97,13 +97,13 @@ def test_case_ii_e_both_members_are_in_the_table(tmp_path):
 )
 def test_case_iii_a_bad_line_costs_that_line_and_is_kept(bad, error, column, tmp_path):
     """With file, number, offset, class, column and bytes."""
-    before, after = lines(0, 2000), lines(2000, 1000)
+    before, after = lines(0, 1000) + b"\n" + lines(1000, 1000), lines(2000, 1000)
     files = MemoryFiles(a_ndjson=before + bad + b"\n" + after)
     produced = produce(files, tmp_path)
     assert ids(produced) == list(range(3000))
     (letter,) = letters(produced)
     assert letter.raw == bad
-    assert (letter.line, letter.offset, letter.length) == (2001, len(before), len(bad))
+    assert (letter.line, letter.offset, letter.length) == (2002, len(before), len(bad))
     assert (letter.stage, letter.error_class, letter.column) == ("decode", error, column)
     assert (letter.name, letter.source, letter.seq) == ("a.ndjson", "main", 7)
     (outcome,) = produced.outcomes
