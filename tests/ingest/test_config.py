@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from penstock.base import ConfigError
-from penstock.ingest._load import IngestConfig, load_config
+from penstock.ingest import load_config
+from tests.ingest.configs import ALONE, load, pipeline, problems
 
 FLIGHTS = """\
 global: {total_concurrency: 16, poll_jitter_secs: 0, connection_pooling: true}
@@ -25,34 +26,6 @@ pipelines:
     plan: {max_files: 1000, max_bytes: 2GiB, max_age: 30s}
     error_handling: {dlq_path: data/dlq, max_failures: 0, bad_lines: row}    # 0: no limit; row | file
 """
-
-ALONE = """\
-source: {path: in}
-schema: {fields: [{name: id, type: int64}]}
-sink: {table_uri: out}
-"""
-
-
-def load(tmp_path: Path, *texts: str, **environ: str) -> IngestConfig:
-    files = []
-    for number, text in enumerate(texts):
-        file = tmp_path / f"{number}.yaml"
-        file.write_text(text)
-        files.append(file)
-    return load_config(files, environ=environ)
-
-
-def pipeline(key: str, source: str, table: str, extra: str = "") -> str:
-    return (
-        f'pipelines:\n  {key}:\n    sources: {{main: {{path: "{source}"}}}}\n'
-        f"    schema: {{fields: [{{name: id, type: int64}}]}}\n    sink: {{table_uri: '{table}'}}\n{extra}"
-    )
-
-
-def problems(tmp_path: Path, *texts: str, **environ: str) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        load(tmp_path, *texts, **environ)
-    return [str(found).replace(f"{tmp_path}/", "") for found in sorted(caught.value.problems)]
 
 
 def test_the_documented_configuration_works_as_it_stands(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from test_config import load, pipeline, problems
 
 from penstock.base import ConfigError
+from tests.ingest.configs import load, pipeline, problems
 
 
 @pytest.mark.parametrize(
