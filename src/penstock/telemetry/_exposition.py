@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from penstock.telemetry._metrics import AnyFamily, Counter, Gauge, Histogram, Metrics
+from penstock.telemetry._metrics import AnyFamily, Counter, Gauge, Histogram, Metrics, SeriesT
 
 
 def exposition(metrics: Metrics, accept: str = "") -> tuple[bytes, str]:
@@ -37,20 +37,24 @@ class _Collector(Collector):
 
 def _translate(family: AnyFamily) -> Metric:
     names = list(family.label_names)
-    if isinstance(family.sample, Histogram):
-        histograms = HistogramMetricFamily(family.name, family.help_text, labels=names)
-        for values, series in family.snapshot():
-            if isinstance(series, Histogram):
-                histograms.add_metric(values, _cumulative(series), series.total)
-        return histograms
-    is_counter = isinstance(family.sample, Counter)
-    numbers = (CounterMetricFamily if is_counter else GaugeMetricFamily)(
-        family.name, family.help_text, labels=names
-    )
-    for values, series in family.snapshot():
-        if isinstance(series, Counter | Gauge):
-            numbers.add_metric(values, series.value)
-    return numbers
+    if isinstance(family.sample, Counter):
+        counters = CounterMetricFamily(family.name, family.help_text, labels=names)
+        for values, counter in _series(family, Counter):
+            counters.add_metric(values, counter.value)
+        return counters
+    if isinstance(family.sample, Gauge):
+        gauges = GaugeMetricFamily(family.name, family.help_text, labels=names)
+        for values, gauge in _series(family, Gauge):
+            gauges.add_metric(values, gauge.value)
+        return gauges
+    histograms = HistogramMetricFamily(family.name, family.help_text, labels=names)
+    for values, spread in _series(family, Histogram):
+        histograms.add_metric(values, _cumulative(spread), spread.total)
+    return histograms
+
+
+def _series(family: AnyFamily, kind: type[SeriesT]) -> list[tuple[tuple[str, ...], SeriesT]]:
+    return [(values, series) for values, series in family.snapshot() if isinstance(series, kind)]
 
 
 def _cumulative(series: Histogram) -> list[tuple[str, float]]:
