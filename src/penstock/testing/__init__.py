@@ -1,16 +1,29 @@
 """For tests of what is built on Penstock: conformance suites and generators, shipped to users.
 
-Owns: the suite that every decoder must pass; seeded schemas, rows, and damaged lines.
+Owns: the suite that every decoder must pass; seeded schemas, rows, and damaged lines; a clock that
+tests move.
 Promises: equal seeds give equal data.
 Does not: import a test framework.
 """
 
-from penstock.testing._decoder_conformance import DecoderConformance
-from penstock.testing._line_generator import GeneratedLines, generate
-from penstock.testing._line_mutator import generate_damaged, mutate
+from penstock.testing._clock import (
+    FakeClock,
+)
+from penstock.testing._decoder_conformance import (
+    DecoderConformance,
+)
+from penstock.testing._line_generator import (
+    GeneratedLines,
+    generate,
+)
+from penstock.testing._line_mutator import (
+    generate_damaged,
+    mutate,
+)
 
 __all__ = [
     "DecoderConformance",
+    "FakeClock",
     "GeneratedLines",
     "generate",
     "generate_damaged",
