@@ -121,7 +121,7 @@ def penstock(*arguments: str) -> None:
 
 def answer(*arguments: str) -> Any:
     """What a command prints as JSON."""
-    command = [PENSTOCK, *arguments, "--output", "json"]
+    command = [str(PENSTOCK), *arguments, "--output", "json"]
     done = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE)
     return json.loads(done.stdout)
 
