@@ -1,5 +1,6 @@
 """Where the ledger lies under the table's root."""
 
+from functools import lru_cache
 from urllib.parse import quote
 
 STATE_FOLDER = "_penstock"
@@ -26,5 +27,6 @@ def live_lane(pipeline: str) -> str:
     return f"penstock/{pipeline}"
 
 
+@lru_cache(maxsize=256)
 def _home(pipeline: str) -> str:
     return f"{STATE_FOLDER}/{quote(pipeline, safe='')}"
