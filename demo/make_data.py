@@ -3,11 +3,12 @@
 import argparse
 import csv
 import gzip
-import io
 import json
 import re
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import files
 from pathlib import Path
@@ -66,11 +67,7 @@ def make_data(folder: Path) -> Truth:
 
 def flights() -> Iterator[dict[str, str | int | float | None]]:
     """All flights that left New York City's airports in 2013, in the order of their source."""
-    with (
-        zipfile.ZipFile(_archive()) as archive,
-        archive.open("flights.csv") as member,
-        io.TextIOWrapper(member, encoding="utf-8", newline="") as text,
-    ):
+    with flights_csv() as path, path.open(encoding="utf-8", newline="") as text:
         rows = csv.reader(text)
         kinds = [(name, _kind(name)) for name in next(rows)]
         for row in rows:
@@ -78,6 +75,13 @@ def flights() -> Iterator[dict[str, str | int | float | None]]:
                 name: None if value in {"", "NA"} else kind(value)
                 for (name, kind), value in zip(kinds, row, strict=True)
             }
+
+
+@contextmanager
+def flights_csv() -> Iterator[Path]:
+    """The flights as they were published, unpacked while the body runs."""
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(_archive()) as archive:
+        yield Path(archive.extract("flights.csv", folder))
 
 
 def _kind(column: str) -> Callable[[str], str | int | float]:
