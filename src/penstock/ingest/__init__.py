@@ -12,6 +12,7 @@ each other; it stops.
 from penstock.ingest._committer import Committer
 from penstock.ingest._config import MetricsConfig, PipelineConfig
 from penstock.ingest._cycle import Cycle, CycleResult, Steps
+from penstock.ingest._dead_letters import DeadLetter, read_dead_letters
 from penstock.ingest._decoder import (
     Chunk,
     Decoded,
@@ -21,7 +22,7 @@ from penstock.ingest._decoder import (
     RejectedLine,
 )
 from penstock.ingest._discovery import Discovery, Found
-from penstock.ingest._errors import IngestError, UnsupportedTypeError
+from penstock.ingest._errors import FileError, IngestError, UnsupportedTypeError
 from penstock.ingest._ledger import FileStatus, Ledger, OpenPlan, Settlement
 from penstock.ingest._load import IngestConfig, load_config
 from penstock.ingest._planner import PlanLimits, Planner, Planning, PlanTemplate
@@ -40,11 +41,13 @@ __all__ = [
     "Cycle",
     "CycleResult",
     "DamagedStateError",
+    "DeadLetter",
     "Decoded",
     "Decoder",
     "DecoderOptions",
     "Discovery",
     "FieldConfig",
+    "FileError",
     "FileStatus",
     "Found",
     "IngestConfig",
@@ -68,4 +71,5 @@ __all__ = [
     "Steps",
     "UnsupportedTypeError",
     "load_config",
+    "read_dead_letters",
 ]
