@@ -35,7 +35,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_missing_extra_is_one_sentence(module: Path, capsys: pytest.CaptureFixture[str]) -> None:
     module.write_text("raise ModuleNotFoundError('no', name='deltalake._internal')")
 
-    assert _guard.perform("planted", {}) == 2
+    assert _guard.perform("planted", "command", {}) == 2
     assert "pip install 'penstock[lake]'" in capsys.readouterr().err
 
 
@@ -43,20 +43,20 @@ def test_a_missing_module_that_no_extra_brings_is_not_explained_away(module: Pat
     module.write_text("raise ModuleNotFoundError('no', name='nonsense')")
 
     with pytest.raises(ModuleNotFoundError):
-        _guard.perform("planted", {})
+        _guard.perform("planted", "command", {})
 
 
 def test_an_interrupt_exits_with_130(module: Path) -> None:
     module.write_text("def command():\n    raise KeyboardInterrupt")
 
-    assert _guard.perform("planted", {}) == 130
+    assert _guard.perform("planted", "command", {}) == 130
 
 
 def test_a_reader_that_has_had_enough_is_no_failure(tmp_path: Path) -> None:
     (tmp_path / "planted.py").write_text(
         "def command():\n    print('line\\n' * 1_000_000)\n    return 0"
     )
-    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom penstock.cli import _guard\nsys.exit(_guard.perform('planted', {{}}))"
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom penstock.cli import _guard\nsys.exit(_guard.perform('planted', 'command', {{}}))"
 
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from penstock.base import ConfigError
-from penstock.ingest import IngestConfig, load_config
+from penstock.ingest import IngestConfig
+from penstock.ingest._load import load_config
 
 ALONE = """\
 source: {path: in}

@@ -14,22 +14,16 @@ from hashlib import sha256
 from random import Random
 
 from penstock.base import Failpoints
-from penstock.ingest import (
-    CommitBlockedError,
-    Committer,
-    Cycle,
-    FileStatus,
-    Ledger,
-    PlanLimits,
-    Planner,
-    PlanTemplate,
-    Produced,
-    Sealer,
-    Steps,
-)
+from penstock.ingest._committer import Committer
+from penstock.ingest._cycle import Cycle, Steps
 from penstock.ingest._layout import live_lane, plan_key
+from penstock.ingest._ledger import FileStatus, Ledger
 from penstock.ingest._plan import FileVersion, Plan, WriterSettings
+from penstock.ingest._planner import PlanLimits, Planner, PlanTemplate
+from penstock.ingest._producer import Produced
+from penstock.ingest._protocol_errors import CommitBlockedError
 from penstock.ingest._seal import DeadLetterFile, FileOutcome, FileState, Part, Seal
+from penstock.ingest._sealer import Sealer
 from penstock.storage import NotFoundError, ObjectMeta, ObjectStore, StoreUnavailableError
 from penstock.table import CommitUnknownError, DataFile, TableSnapshot, TableUnavailableError
 from penstock.testing import MemoryTable

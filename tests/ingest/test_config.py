@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from penstock.base import ConfigError
-from penstock.ingest import load_config
+from penstock.ingest._load import load_config
 from tests.ingest.configs import ALONE, load, pipeline, problems
 
 FLIGHTS = """\

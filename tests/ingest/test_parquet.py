@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_files import SCHEMA, lines, writer_settings
+from tests.ingest.memory_files import SCHEMA, lines, writer_settings
 
 from penstock.ingest import Chunk, ReferenceDecoder
 from penstock.ingest._parquet import RollingWriter, dictionary_columns

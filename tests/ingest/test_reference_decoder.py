@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from penstock.ingest import Decoder, DecoderOptions, ReferenceDecoder, UnsupportedTypeError
+from penstock.ingest import Decoder, DecoderOptions, ReferenceDecoder
+from penstock.ingest._errors import UnsupportedTypeError
 from penstock.testing import DecoderConformance, generate_damaged
 
 

@@ -1,6 +1,7 @@
 """Exit codes: one table from errors to codes, the same for all commands."""
 
 from penstock.base import ConfigError, MissingExtraError, PenstockError, RecordError
+from penstock.topology import DamagedStateError, FailureLimitError
 
 DONE = 0
 FAILED = 1
@@ -13,6 +14,8 @@ INTERRUPTED = 130
 _CODES: tuple[tuple[type[PenstockError], int], ...] = (
     (ConfigError, USAGE),
     (MissingExtraError, USAGE),
+    (FailureLimitError, LIMIT),
+    (DamagedStateError, DAMAGED),
     (RecordError, DAMAGED),
 )
 

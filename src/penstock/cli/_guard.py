@@ -23,10 +23,10 @@ class _Command(Protocol):
     def __call__(self, **options: object) -> int: ...
 
 
-def perform(module: str, options: Mapping[str, object]) -> int:
-    """Load the module of a command and run its `command`; the exit code."""
+def perform(module: str, name: str, options: Mapping[str, object]) -> int:
+    """Load a command, the function `name` of `module`, and run it; the exit code."""
     try:
-        code = _load(module)(**options)
+        code = _load(module, name)(**options)
         sys.stdout.flush()
     except PenstockError as error:
         sys.stderr.write(f"penstock: {error}\n")
@@ -38,14 +38,14 @@ def perform(module: str, options: Mapping[str, object]) -> int:
     return code
 
 
-def _load(module: str) -> _Command:
+def _load(module: str, name: str) -> _Command:
     try:
-        return cast("_Command", import_module(module).command)
+        return cast("_Command", getattr(import_module(module), name))
     except ModuleNotFoundError as error:
-        name = (error.name or "").partition(".")[0]
-        if name not in _EXTRAS:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRAS:
             raise
-        raise MissingExtraError(name, _EXTRAS[name]) from error
+        raise MissingExtraError(missing, _EXTRAS[missing]) from error
 
 
 def _reader_gone() -> int:

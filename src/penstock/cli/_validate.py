@@ -10,13 +10,13 @@ from penstock.base import ConfigError
 from penstock.cli._application import Output
 from penstock.cli._exits import DONE, USAGE
 from penstock.cli._printing import print_json, print_table
-from penstock.ingest import IngestConfig, load_config
+from penstock.ingest import IngestConfig, validate
 
 
 def command(*, configs: Sequence[Path], output: Output) -> int:
     """Print the pipelines, or all that is wrong."""
     try:
-        config = load_config(configs, environ=os.environ)
+        config = validate(configs, environ=os.environ)
     except ConfigError as error:
         if output is not Output.JSON:
             raise

@@ -3,7 +3,6 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from penstock import __version__
 from penstock.cli._application import Output
 from penstock.cli._exits import DONE
 from penstock.cli._printing import print_json, print_table
@@ -13,7 +12,7 @@ _BELOW = ("pydantic", "obstore", "pyarrow", "deltalake", "isal", "duckdb")
 
 def command(*, output: Output) -> int:
     """Print the versions that a report of a fault should name."""
-    versions = {"penstock": __version__, "python": platform.python_version()}
+    versions = {"penstock": _installed("penstock"), "python": platform.python_version()}
     versions |= {name: _installed(name) for name in _BELOW}
     if output is Output.JSON:
         print_json(versions)

@@ -1,18 +1,17 @@
 """Files to tables, exactly once.
 
-Owns: the configuration of ingestion, the declared schema and the decoder of lines, discovery, the
-ledger, and the protocol *plan, produce, seal, commit, acknowledge*.
+    from penstock import ingest
+    report = ingest.run("penstock.yaml")
+
+Owns: the configuration of ingestion, the declared schema and the decoders of lines, discovery, the
+ledger, the protocol *plan, produce, seal, commit, acknowledge*, dead letters and their replay.
 Promises: a source file is in exactly one of pending, planned, committed, dead, gone; committed means
 that its rows are in the table exactly once, whoever dies and whoever else works on the same pipeline.
 A value is right or its line is rejected by number, offset and class; a bad line costs itself only.
-Does not: install signal handlers, or start again from the beginning when table and ledger contradict
-each other; it stops.
+Does not: start again from the beginning when table and ledger contradict each other; it stops.
 """
 
-from penstock.ingest._committer import Committer
-from penstock.ingest._config import MetricsConfig, PipelineConfig
-from penstock.ingest._cycle import Cycle, CycleResult, Steps
-from penstock.ingest._dead_letters import DeadLetter, read_dead_letters
+from penstock.ingest._dead_letters import DeadLetter
 from penstock.ingest._decoder import (
     Chunk,
     Decoded,
@@ -21,55 +20,40 @@ from penstock.ingest._decoder import (
     LineError,
     RejectedLine,
 )
-from penstock.ingest._discovery import Discovery, Found
-from penstock.ingest._errors import FileError, IngestError, UnsupportedTypeError
-from penstock.ingest._ledger import FileStatus, Ledger, OpenPlan, Settlement
-from penstock.ingest._load import IngestConfig, load_config
-from penstock.ingest._planner import PlanLimits, Planner, Planning, PlanTemplate
-from penstock.ingest._producer import Acknowledger, Produced, Producer
-from penstock.ingest._protocol_errors import AccountingError, CommitBlockedError, DamagedStateError
+from penstock.ingest._errors import IngestError
+from penstock.ingest._file_states import FileRow
+from penstock.ingest._inspect import Inspector
+from penstock.ingest._load import IngestConfig
+from penstock.ingest._notebook import dead_letters, files, replay, run, validate
+from penstock.ingest._pipeline import IngestOptions, IngestPipeline
 from penstock.ingest._reference_decoder import ReferenceDecoder
+from penstock.ingest._run import IngestReport, PipelineReport, RunSettings, run_ingest
 from penstock.ingest._schema_config import FieldConfig, SchemaConfig
-from penstock.ingest._sealer import Sealer
 
 __all__ = [
-    "AccountingError",
-    "Acknowledger",
     "Chunk",
-    "CommitBlockedError",
-    "Committer",
-    "Cycle",
-    "CycleResult",
-    "DamagedStateError",
     "DeadLetter",
     "Decoded",
     "Decoder",
     "DecoderOptions",
-    "Discovery",
     "FieldConfig",
-    "FileError",
-    "FileStatus",
-    "Found",
+    "FileRow",
     "IngestConfig",
     "IngestError",
-    "Ledger",
+    "IngestOptions",
+    "IngestPipeline",
+    "IngestReport",
+    "Inspector",
     "LineError",
-    "MetricsConfig",
-    "OpenPlan",
-    "PipelineConfig",
-    "PlanLimits",
-    "PlanTemplate",
-    "Planner",
-    "Planning",
-    "Produced",
-    "Producer",
+    "PipelineReport",
     "ReferenceDecoder",
     "RejectedLine",
+    "RunSettings",
     "SchemaConfig",
-    "Sealer",
-    "Settlement",
-    "Steps",
-    "UnsupportedTypeError",
-    "load_config",
-    "read_dead_letters",
+    "dead_letters",
+    "files",
+    "replay",
+    "run",
+    "run_ingest",
+    "validate",
 ]

@@ -11,6 +11,7 @@ from penstock.ingest._location_config import Location
 from penstock.ingest._schema_config import SchemaConfig
 from penstock.ingest._sink_config import ErrorHandlingConfig, PlanConfig, SinkConfig
 from penstock.ingest._source_config import SourceConfig
+from penstock.topology import GlobalConfig
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
@@ -59,19 +60,6 @@ class PipelineConfig(Config):
     def poll_interval(self) -> timedelta:
         """The shortest of the sources' intervals: one look lists them all."""
         return min(source.poll_interval_secs for source in self.sources.values())
-
-
-class GlobalConfig(Config):
-    """What all pipelines of a process share."""
-
-    total_concurrency: int | None = Field(default=None, ge=1)
-    """Downloads and uploads of all pipelines together, at a time; by default only each pipeline's own limits hold."""
-
-    poll_jitter_secs: float = Field(default=30.0, ge=0.0, le=86_400.0)
-    """Up to this long is added to the start and to every poll of a pipeline; 0 adds nothing."""
-
-    connection_pooling: bool = True
-    """Share connections between all that stands in one bucket with the same options."""
 
 
 class MetricsConfig(Config):

@@ -1,8 +1,8 @@
 """Which source files there are, and which of them have come to rest."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from penstock.base import Clock
 from penstock.ingest._plan import FileVersion
@@ -33,7 +33,12 @@ class Discovery:
     """
 
     def __init__(
-        self, sources: Mapping[str, ObjectStore], *, clock: Clock, settle: timedelta
+        self,
+        sources: Mapping[str, ObjectStore],
+        *,
+        clock: Clock,
+        settle: timedelta,
+        prefixes: Callable[[datetime], Sequence[str]] = lambda _: ("",),
     ) -> None:
         """Look at nothing yet.
 
@@ -41,10 +46,12 @@ class Discovery:
             sources: Where each source's files are, by its key.
             clock: Tells how long a file has stood still.
             settle: Zero takes every file as it is.
+            prefixes: The folders below each source to list at a time, none in another; all by default.
         """
         self._sources = dict(sources)
         self._clock = clock
         self._settle = settle
+        self._prefixes = prefixes
         self._seen: dict[tuple[str, str], tuple[str, float]] = {}
 
     def look(self) -> Found:
@@ -55,9 +62,10 @@ class Discovery:
         """
         files: list[FileVersion] = []
         waiting: dict[tuple[str, str], tuple[str, float]] = {}
+        prefixes = self._prefixes(self._clock.now())
         for source, store in sorted(self._sources.items()):
             local = isinstance(store, LocalStore)
-            for meta in _wanted(store):
+            for meta in _wanted(store, prefixes):
                 since = self._since(source, meta) if local else None
                 if since is None:
                     files.append(
@@ -91,5 +99,5 @@ def listed(name: str) -> bool:
     return name.lower().endswith(_ENDINGS) and not hidden
 
 
-def _wanted(store: ObjectStore) -> Iterator[ObjectMeta]:
-    return (meta for meta in store.list() if listed(meta.name))
+def _wanted(store: ObjectStore, prefixes: Sequence[str]) -> Iterator[ObjectMeta]:
+    return (meta for prefix in prefixes for meta in store.list(prefix) if listed(meta.name))

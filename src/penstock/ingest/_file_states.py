@@ -85,9 +85,7 @@ def file_rows(
     return [rows[key] for key in sorted(rows)]
 
 
-def _row(
-    pipeline: str, file: FileVersion, state: FileStanding, known: FileRow | None
-) -> FileRow:
+def _row(pipeline: str, file: FileVersion, state: FileStanding, known: FileRow | None) -> FileRow:
     if known is None or state is not FileStanding.CHANGED:
         return FileRow(pipeline, file.source, file.name, state, file.size)
     return FileRow(

@@ -8,12 +8,12 @@ from penstock.base import ConfigError, Document, Interpolator, Problem, read_yam
 from penstock.ingest._config import (
     LONE_PIPELINE,
     ConfigFile,
-    GlobalConfig,
     MetricsConfig,
     PipelineConfig,
 )
 from penstock.ingest._conflicts import conflicts
 from penstock.ingest._refused_config import refuse
+from penstock.topology import GlobalConfig
 
 _ENDINGS = (".yaml", ".yml")
 

@@ -84,19 +84,11 @@ class Planner:
         """
         self._ledger.refresh()
         free, changed = self._ledger.split(found)
-        chosen = self._choose(free)
+        chosen = choose(free, self._limits)
         if not self._due(chosen, free, flush=flush):
             return Planning(planned=False, waiting=len(free), changed=tuple(changed))
         self._write(chosen)
         return Planning(planned=True, waiting=len(free) - len(chosen), changed=tuple(changed))
-
-    def _choose(self, free: Sequence[FileVersion]) -> Sequence[FileVersion]:
-        size = 0
-        for count, file in enumerate(free[: self._limits.max_files]):
-            size += file.size
-            if count and size > self._limits.max_bytes:
-                return free[:count]
-        return free[: self._limits.max_files]
 
     def _due(
         self, chosen: Sequence[FileVersion], free: Sequence[FileVersion], *, flush: bool
@@ -131,3 +123,13 @@ class Planner:
             self._ledger.adopt(plan, data)
         else:
             self._ledger.refresh()
+
+
+def choose(free: Sequence[FileVersion], limits: PlanLimits) -> Sequence[FileVersion]:
+    """The files of one plan: the first of those that may be planned, at least one if there is any."""
+    size = 0
+    for count, file in enumerate(free[: limits.max_files]):
+        size += file.size
+        if count and size > limits.max_bytes:
+            return free[:count]
+    return free[: limits.max_files]

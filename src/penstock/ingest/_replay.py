@@ -89,7 +89,9 @@ class LetterShelf:
         if letter.name not in self._origins:
             self._origins[letter.name] = list(self.letters(letter.name))
         origin = self._with_origin(self._origins[letter.name][letter.line - 2])
-        place = {key: getattr(origin, key) for key in ("source", "name", "version", "line", "offset")}
+        place = {
+            key: getattr(origin, key) for key in ("source", "name", "version", "line", "offset")
+        }
         return letter.model_copy(update=place)
 
 
