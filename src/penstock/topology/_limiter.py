@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 
 from penstock.base import Clock
 
@@ -42,6 +43,10 @@ class _Share:
     """Number of the grant that it got last, over all shares."""
 
     waiters: deque[asyncio.Future[None]] = field(default_factory=deque)
+
+    def first_waiter(self) -> list[asyncio.Future[None]]:
+        """Whoever waits longest and still wants a permit; empty where nobody does."""
+        return list(islice((turn for turn in self.waiters if not turn.done()), 1))
 
 
 class Limiter:
@@ -92,7 +97,7 @@ class Limiter:
         return LimiterStatistics(self._capacity, self._in_use, waiting, self._peak, shares)
 
     async def _acquire(self, share: _Share) -> None:
-        if self._free() and not any(other.waiters for other in self._shares.values()):
+        if self._free():
             self._grant(share)
             return
         turn = asyncio.get_running_loop().create_future()
@@ -101,10 +106,10 @@ class Limiter:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._release(share)  # the permit came in the same turn of the loop
-            else:
+            if turn.cancelled():
                 share.waiters.remove(turn)
+            else:
+                self._release(share)  # the permit came in the same turn of the loop
             raise
         finally:
             share.wait_seconds += self._clock.monotonic() - since
@@ -113,11 +118,16 @@ class Limiter:
         share.held -= 1
         self._in_use -= 1
         while self._free():
-            waiting = [other for other in self._shares.values() if other.waiters]
+            # A waiter that was cancelled in this turn of the loop is still in line, and takes itself out.
+            waiting = [
+                (other.held, other.served, number, other, turn)
+                for number, other in enumerate(self._shares.values())
+                for turn in other.first_waiter()
+            ]
             if not waiting:
                 return
-            following = min(waiting, key=lambda other: (other.held, other.served))
-            turn = following.waiters.popleft()
+            *_, following, turn = min(waiting, key=lambda one: one[:3])
+            following.waiters.remove(turn)
             self._grant(following)
             turn.set_result(None)
 
