@@ -1,10 +1,10 @@
 """Work that leaves the loop, in chunks: how large they are, what is done with one, what comes back."""
 
-from collections.abc import Callable, Iterator, MutableSequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from types import GeneratorType
-from typing import Any
+from typing import Any, Protocol
 
 from penstock.flow._errors import TooManyOutputsError
 
@@ -31,6 +31,14 @@ class Task:
     limit: int
 
 
+class Progress(Protocol):
+    """Where a worker notes the place of the message in hand: a list, or shared memory."""
+
+    def __setitem__(self, place: int, value: int, /) -> None:
+        """Note it."""
+        ...
+
+
 class Stride:
     """Chunk size that follows the pace: one by one while messages take long, many while they are quick."""
 
@@ -55,7 +63,7 @@ def run_chunk(
     function: Callable[[Any], Any],
     payloads: list[Any],
     task: Task,
-    progress: MutableSequence[int],
+    progress: Progress,
 ) -> Answer:
     """Call the function for each payload; an error costs its own message only."""
     answer = Answer([])
@@ -83,7 +91,7 @@ def _expand_each(
     payloads: Iterator[Any],
     task: Task,
     answer: Answer,
-    progress: MutableSequence[int],
+    progress: Progress,
 ) -> None:
     for payload in payloads:
         progress[0] = len(answer.results)

@@ -66,20 +66,19 @@ async def feed(work: Work, executor: Executor, batcher: Batcher | None) -> None:
 
 
 async def _feed_chunks(work: Work, executor: Executor) -> None:
-    options, time = work.stage.options, work.clock.monotonic
+    options = work.stage.options
     most = 1 if options.timeout is not None else options.chunk
     stride = Stride(most, options.workers)
     while await work.wait_work():
         chunk = work.take_many_nowait(stride.size(len(work.intake.items)))
         if not chunk:
             continue
-        started = time()
         try:
             answer = await executor.chunk([message.payload for message in chunk])
         except LostChunkError as lost:
             await _recover(work, chunk, lost)
             continue
-        stride.learn(len(chunk), time() - started)
+        stride.learn(len(chunk), answer.seconds)
         work.meter.run.add(answer.seconds / len(chunk), len(chunk))
         await _settle(work, chunk, answer)
 

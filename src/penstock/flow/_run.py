@@ -11,6 +11,7 @@ from penstock.flow._errors import FlowFailedError
 from penstock.flow._outcome import Ledger
 from penstock.flow._plan import FlowPlan
 from penstock.flow._pool_async import AsyncPool
+from penstock.flow._pool_process import ProcessPool
 from penstock.flow._pool_sink import SinkPool
 from penstock.flow._pool_thread import ThreadPool
 from penstock.flow._progress import Observer, observe
@@ -23,7 +24,7 @@ from penstock.flow._stage import Stage
 from penstock.flow._statistics import FlowStatistics
 from penstock.flow._work import Work
 
-AnyPool = AsyncPool | ThreadPool | SinkPool
+AnyPool = AsyncPool | ThreadPool | ProcessPool | SinkPool
 
 
 class RunningFlow:
@@ -213,6 +214,8 @@ def _pool_of(work: Work) -> AnyPool:
         return SinkPool(work, work.stage.function)
     if work.stage.options.pool == "thread":
         return ThreadPool(work)
+    if work.stage.options.pool == "process":
+        return ProcessPool(work)
     return AsyncPool(work)
 
 
