@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from simulation import Rules, Scheduler, Violation, simulate
+from simulation import Rules, Scheduler, ViolationError, simulate
 
 from penstock.ingest import Committer, Ledger, OpenPlan, Planner, Produced, Sealer, Settlement
 from penstock.ingest._layout import STATE_FOLDER, plan_key, seal_key
@@ -153,7 +153,7 @@ class HastyPlanner(Planner):
 )
 def test_a_protocol_without_one_of_its_rules_is_caught(scheduler: Scheduler, mutant: Rules) -> None:
     """Else the simulation would prove nothing about that rule."""
-    promise = r"seed \d+: Violation: .*(times|not ascending|with rows|still)"
+    promise = r"seed \d+: ViolationError: .*(times|not ascending|with rows|still)"
 
-    with pytest.raises(Violation, match=promise):
+    with pytest.raises(ViolationError, match=promise):
         _simulate_all(range(MUTANT_SEEDS), scheduler, mutant)
