@@ -114,6 +114,17 @@ def stored(root: Path, pipeline: str) -> Expected:
     return found
 
 
+def exactly_once(found: Expected, expected: Expected) -> None:
+    """The multisets of rows and of dead letters are the expected ones."""
+    for kind, have, want in (
+        ("row", found.rows, expected.rows),
+        ("dead letter", found.letters, expected.letters),
+    ):
+        lost, more = want - have, have - want
+        assert not lost, f"{kind}s lost: {lost.total()}, such as {next(iter(lost))}"
+        assert not more, f"{kind}s doubled or invented: {more.total()}, such as {next(iter(more))}"
+
+
 def acknowledged(root: Path, pipeline: str) -> int:
     """How many plans are done with."""
     key = acknowledged_key(pipeline, live_lane(pipeline))

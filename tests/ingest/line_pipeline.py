@@ -35,6 +35,7 @@ from penstock.table import DeltaLakeTable
 PIPELINE = "lines"
 SCHEMA = pa.schema([("file", pa.string()), ("line", pa.int64()), ("id", pa.int64())])
 _ROWS_PER_PART = 40
+pa.array([0])  # pyarrow looks for pandas at its first array: paid here, not in every forked program
 _WRITER = WriterSettings(codec="zstd", file_size=1, row_group_rows=1000, spill_limit=1)
 
 
@@ -102,7 +103,7 @@ def _decode(name: str, lines: Iterator[bytes]) -> tuple[list, list]:
     for number, line in enumerate(lines, start=1):
         try:
             good.append({"file": name, "line": number, "id": json.loads(line)["id"]})
-        except ValueError:
+        except (ValueError, TypeError):
             bad.append({"file": name, "line": number})
     return good, bad
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kills import POINTS, Campaign, Expected, KillServer
+from kills import POINTS, Campaign, KillServer, exactly_once
 from line_pipeline import PIPELINE
 
 PER_POINT = 1
@@ -21,16 +21,6 @@ def server() -> Iterator[KillServer]:
     server = KillServer("line_pipeline")
     yield server
     server.close()
-
-
-def exactly_once(found: Expected, expected: Expected) -> None:
-    for kind, have, want in (
-        ("row", found.rows, expected.rows),
-        ("dead letter", found.letters, expected.letters),
-    ):
-        lost, more = want - have, have - want
-        assert not lost, f"{kind}s lost: {lost.total()}, such as {next(iter(lost))}"
-        assert not more, f"{kind}s doubled or invented: {more.total()}, such as {next(iter(more))}"
 
 
 @pytest.mark.slow

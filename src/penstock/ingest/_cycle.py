@@ -7,7 +7,7 @@ from penstock.base import Failpoints
 from penstock.ingest._committer import Committer
 from penstock.ingest._ledger import Ledger, OpenPlan, Settlement
 from penstock.ingest._plan import FileVersion
-from penstock.ingest._planner import Planner
+from penstock.ingest._planner import Planner, Planning
 from penstock.ingest._producer import Acknowledger, Producer
 from penstock.ingest._seal import FileState, Seal
 from penstock.ingest._sealer import Sealer
@@ -125,9 +125,13 @@ class Cycle:
         """
         before = self.totals
         self.recover()
-        if not self.limit_reached and self._planner.plan(found, flush=flush).planned:
+        if not self.limit_reached and self.plan(found, flush=flush).planned:
             self._finish()
         return _difference(self.totals, before)
+
+    def plan(self, found: Sequence[FileVersion], *, flush: bool = True) -> Planning:
+        """Only plan; the next turn finishes it."""
+        return self._planner.plan(found, flush=flush)
 
     def _finish(self) -> None:
         for entry in self._ledger.open_plans:
