@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from penstock.base import Failpoints, SystemClock
 from penstock.ingest import (
+    Checkpointer,
     Committer,
     Cycle,
     Discovery,
@@ -144,6 +145,7 @@ def build(
         producer=LineProducer(source, made.store, dead, failpoints),
         sealer=made.sealer(made.store, dead_letters=dead, failpoints=failpoints),
         committer=Committer(made.store, made.table, failpoints=failpoints),
+        checkpointer=Checkpointer(made.store, made.table, PIPELINE, every=5),
     )
     cycle = made.cycle(steps, failpoints=failpoints, max_failures=max_failures)
     return cycle, Discovery({"main": source}, clock=clock, settle=timedelta(0))

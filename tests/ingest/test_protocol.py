@@ -13,9 +13,16 @@ from kills import KillServer, exactly_once, make_source, stored
 from line_pipeline import PIPELINE, build, drain, parts, run_once
 
 from penstock.base import FailpointError, Failpoints
-from penstock.ingest import CommitBlockedError, CycleResult, DamagedStateError
-from penstock.storage import LocalStore, StoreUnavailableError
-from penstock.table import CommitUnknownError, DataFile, DeltaLakeTable, TableSnapshot
+from penstock.ingest import Checkpointer, CommitBlockedError, CycleResult, DamagedStateError
+from penstock.storage import LocalStore, StoreUnavailableError, open_store
+from penstock.table import (
+    CommitUnknownError,
+    DataFile,
+    DeltaLakeTable,
+    TableSnapshot,
+    TableUnavailableError,
+)
+from penstock.testing import MemoryTable
 
 
 def put(root: Path, name: str, *lines: object) -> None:
@@ -239,8 +246,44 @@ def test_the_failure_limit_stops_after_a_plan_that_is_still_committed(tmp_path: 
     drain(cycle, discovery)
 
     assert cycle.limit_reached
+    assert cycle.run(discovery.look().files).plans == 0
     assert cycle.totals.dead_letters == 4
     assert ids(tmp_path) == [0, 1, 2, 3]
+
+
+class CountingTable(MemoryTable):
+    """Counts its checkpoints, and fails the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.checkpoints = 0
+
+    def checkpoint(self) -> None:
+        self.checkpoints += 1
+        if self.checkpoints == 1:
+            raise TableUnavailableError(self.url, "timeout")
+
+
+def test_of_rivals_one_makes_each_checkpoint() -> None:
+    """Two at once can damage it; one that failed is made up for by the next."""
+    store, table = open_store("memory://lake"), CountingTable()
+    rivals = [Checkpointer(store, table, "p", every=5) for _ in range(3)]
+    for seq in range(1, 21):
+        for rival in rivals:
+            rival.settled(seq)
+
+    assert table.checkpoints == 4
+
+
+def test_a_table_with_checkpoints_remembers_what_was_committed(tmp_path: Path) -> None:
+    """The numbers in it are the ledger."""
+    for number in range(24):
+        put(tmp_path, f"{number:02}.json.gz", {"id": number})
+    run(tmp_path)
+    assert list((tmp_path / "table" / "_delta_log").glob("*.checkpoint.parquet"))
+
+    assert run(tmp_path).plans == 0
+    assert ids(tmp_path) == list(range(24))
 
 
 def remake_table(root: Path) -> None:

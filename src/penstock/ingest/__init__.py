@@ -6,6 +6,7 @@ that its rows are in the table exactly once, whoever dies and whoever else works
 Does not: start again from the beginning when table and ledger contradict each other; it stops.
 """
 
+from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
 from penstock.ingest._cycle import Cycle, CycleResult, Steps
 from penstock.ingest._discovery import Discovery, Found
@@ -22,6 +23,7 @@ from penstock.ingest._sealer import Sealer
 __all__ = [
     "AccountingError",
     "Acknowledger",
+    "Checkpointer",
     "CommitBlockedError",
     "Committer",
     "Cycle",
