@@ -1,5 +1,7 @@
 """The protocol holds in every history that a seed can make, and each of its rules is needed."""
 
+import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -44,7 +46,12 @@ def _simulate_all(seeds: range, scheduler: Scheduler, rules: Rules) -> None:
 @pytest.mark.timeout(3600)
 def test_no_history_of_many_more_is_different(scheduler: Scheduler) -> None:
     """Seeds that the daily run does not reach."""
+    started = time.monotonic()
+
     _simulate_all(range(SEEDS, SEEDS + SOAK_SEEDS), scheduler, Rules())
+
+    seconds = round(time.monotonic() - started, 1)
+    print(json.dumps({"seeds": SOAK_SEEDS, "first": SEEDS, "seconds": seconds}))
 
 
 def test_a_seed_gives_the_same_history_every_time(scheduler: Scheduler) -> None:
