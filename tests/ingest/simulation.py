@@ -38,7 +38,7 @@ class Crash(BaseException):
     """The process dies here; nothing of it runs any more."""
 
 
-class Violation(AssertionError):
+class ViolationError(AssertionError):
     """The world is not as promised."""
 
 
@@ -326,7 +326,7 @@ class SimulatedAcknowledger:
 
     def acknowledge(self, plan: Plan, seal: Seal) -> None:
         if self.world.table.snapshot().transaction_version(plan.lane) < plan.seq:
-            raise Violation(f"plan {plan.seq} was acknowledged before its commit")
+            raise ViolationError(f"plan {plan.seq} was acknowledged before its commit")
         if self.world.removes_sources:
             for file, outcome in zip(plan.files, seal.outcomes, strict=True):
                 here = self.world.files.get(file.name)
@@ -389,18 +389,17 @@ def simulate(seed: int, scheduler: Scheduler, rules: Rules | None = None) -> Wor
     """Live through one seed.
 
     Raises:
-        Violation: What was promised does not hold; the message names the seed.
+        ViolationError: What was promised does not hold; the message names the seed.
     """
     world = World(seed, scheduler, rules or Rules())
     processes = [Process(world, number) for number in range(world.processes)]
     scheduler.run([lambda p=process: live(p) for process in processes], world.random)  # type: ignore[misc]  # mypy cannot type a default in a lambda
     try:
-        if world.errors:
-            raise Violation(world.errors[0])
+        _expect(not world.errors, "; ".join(world.errors))
         ledger = _settle(world)
         check(world, ledger)
     except Exception as error:
-        raise Violation(f"seed {seed}: {type(error).__name__}: {error}") from error
+        raise ViolationError(f"seed {seed}: {type(error).__name__}: {error}") from error
     return world
 
 
@@ -412,7 +411,7 @@ def _settle(world: World) -> Ledger:
         if not cycle.run(look(world)).plans:
             break
     else:
-        raise Violation("work never ends")
+        raise ViolationError("work never ends")
     fresh = world.rules.ledger(SimulatedStore(Process(world, 0)), world.table, PIPELINE)
     fresh.refresh()
     return fresh
@@ -472,4 +471,4 @@ def _dead_letters(world: World) -> Counter[str]:
 
 def _expect(holds: bool, otherwise: str) -> None:
     if not holds:
-        raise Violation(otherwise)
+        raise ViolationError(otherwise)

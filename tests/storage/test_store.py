@@ -3,7 +3,9 @@
 import errno
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -18,11 +20,43 @@ from penstock.storage import (
     open_store,
 )
 
+S3_OPTIONS = {
+    "aws_access_key_id": "test",
+    "aws_secret_access_key": "test",
+    "aws_region": "us-east-1",
+    "aws_allow_http": "true",
+}
 
-@pytest.fixture(params=["local", "memory"])
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The endpoint of a small S3 server with a bucket in it."""
+    # Imported here: it takes seconds, and only these tests need it.
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    urlopen(Request(f"http://{host}:{port}/bucket", method="PUT")).close()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["local", "memory", pytest.param("s3", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    if request.param == "s3":
+        options = {**S3_OPTIONS, "AWS_ENDPOINT_URL": request.getfixturevalue("s3")}
+        return open_store(f"s3://bucket/{tmp_path.name}", options)
     url = str(tmp_path / "root") if request.param == "local" else "memory://bucket/some/prefix"
     return open_store(url)
+
+
+@pytest.mark.slow
+def test_a_missing_bucket_is_a_failure_of_the_store(s3: str) -> None:
+    """Else a misspelt bucket would look like files that are gone."""
+    store = open_store("s3://none/x", {**S3_OPTIONS, "aws_endpoint_url": s3})
+
+    for attempt in (lambda: store.get("k"), lambda: store.head("k"), lambda: list(store.list())):
+        with pytest.raises(StoreUnavailableError):
+            attempt()
 
 
 def test_what_was_put_is_read_back(store: ObjectStore) -> None:

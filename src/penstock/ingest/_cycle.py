@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from penstock.base import Failpoints
+from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
 from penstock.ingest._ledger import Ledger, OpenPlan, Settlement
 from penstock.ingest._plan import FileVersion
-from penstock.ingest._planner import Planner
+from penstock.ingest._planner import Planner, Planning
 from penstock.ingest._producer import Acknowledger, Producer
 from penstock.ingest._seal import FileState, Seal
 from penstock.ingest._sealer import Sealer
@@ -75,6 +76,7 @@ class Steps:
     sealer: Sealer
     committer: Committer
     acknowledger: Acknowledger | None = None
+    checkpointer: Checkpointer | None = None
 
 
 class Cycle:
@@ -98,6 +100,7 @@ class Cycle:
         self._sealer = steps.sealer
         self._committer = steps.committer
         self._acknowledger = steps.acknowledger
+        self._checkpointer = steps.checkpointer
         self._failpoints = failpoints
         self._max_failures = max_failures
         self.totals = CycleResult()
@@ -125,9 +128,13 @@ class Cycle:
         """
         before = self.totals
         self.recover()
-        if not self.limit_reached and self._planner.plan(found, flush=flush).planned:
+        if not self.limit_reached and self.plan(found, flush=flush).planned:
             self._finish()
         return _difference(self.totals, before)
+
+    def plan(self, found: Sequence[FileVersion], *, flush: bool = True) -> Planning:
+        """Only plan; the next turn finishes it."""
+        return self._planner.plan(found, flush=flush)
 
     def _finish(self) -> None:
         for entry in self._ledger.open_plans:
@@ -154,6 +161,8 @@ class Cycle:
             self.totals += CycleResult.of(entry.seal)
         self._ledger.acknowledged(entry)
         self._failpoints.cross("ack.after")
+        if self._checkpointer is not None:
+            self._checkpointer.settled(entry.plan.seq)
 
 
 def _difference(after: CycleResult, before: CycleResult) -> CycleResult:

@@ -22,6 +22,11 @@ def acknowledged_key(pipeline: str, lane: str) -> str:
     return f"{_home(pipeline)}/acknowledged/{quote(lane, safe='')}.json"
 
 
+def checkpoint_key(pipeline: str, seq: int) -> str:
+    """Of the claim to the table's checkpoint after one plan."""
+    return f"{_home(pipeline)}/checkpoints/{seq:020}"
+
+
 def live_lane(pipeline: str) -> str:
     """The lane of files as they arrive; others exist beside it for backfills and replays."""
     return f"penstock/{pipeline}"

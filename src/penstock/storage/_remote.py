@@ -53,6 +53,12 @@ class RemoteStore(ObjectStore):
             with self._translated(key):
                 return self._meta(self._client.head(self._prefix + key))
         except NotFoundError:
+            pass
+        # The answer to HEAD has no body, so a missing bucket looks like a missing object: ask again.
+        try:
+            with self._translated(key):
+                return self._meta(self._client.get(self._prefix + key).meta)
+        except NotFoundError:
             return None
 
     def open(self, key: str, *, version: str | None = None) -> io.RawIOBase:
