@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
@@ -121,6 +123,31 @@ def test_statistics_speak_the_words_of_the_delta_protocol(tmp_path):
     }  # fmt: skip
     nulls = {"i": 0, "f": 0, "s": 0, "b": 0, "d": 0, "t": 0, "x": 1, "j": 1, "o": {"k": 1}, "n": 2}
     assert stats["nullCount"] == nulls
+
+
+def test_a_bound_that_the_footer_leaves_out_is_left_out(tmp_path):
+    """One row group with a text too long for a footer: no bound would hold for it."""
+    schema = pa.schema([("s", pa.string())])
+    batches = [pa.RecordBatch.from_pydict({"s": [text] * 10}, schema) for text in ("b", "a" * 9999)]
+    (part,) = write(batches, tmp_path, schema, row_group_rows=10)
+    stats = json.loads(part.stats)
+    assert stats["minValues"] == stats["maxValues"] == {}
+    assert stats["nullCount"] == {"s": 0}
+
+
+@pytest.mark.slow
+def test_statistics_of_times_do_not_import_pandas(tmp_path):
+    """pyarrow does that on the first `.min` of a timestamp, at up to 0.8 seconds."""
+    (part,) = write(BATCHES, tmp_path)
+    script = (
+        "import sys, pyarrow as pa, pyarrow.parquet as pq\n"
+        "from penstock.ingest._statistics import delta_stats\n"
+        f"metadata = pq.read_metadata({str(part.path)!r})\n"
+        "schema = pa.schema([('at', pa.timestamp('us', tz='UTC'))])\n"
+        "assert '2024' in delta_stats(metadata, schema)\n"
+        "assert 'pandas' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 @settings(deadline=None)

@@ -118,6 +118,7 @@ def test_case_vii_an_empty_file_has_no_rows(name):
     assert read(zstd.compress(b""), name) == []
 
 
+@pytest.mark.slow
 def test_case_vi_a_line_over_the_limit_is_passed_without_being_held():
     """It is named by its place; the lines around it are whole; memory stays small."""
     stored = gzip.compress(b'{"a":1}\n' + b"x" * 50_000_000 + b'\n{"b":2}\n')
@@ -131,6 +132,20 @@ def test_case_vi_a_line_over_the_limit_is_passed_without_being_held():
     assert peak < 2_000_000
 
 
+def test_cuts_do_not_depend_on_how_the_stream_comes():
+    """Batches, and with them the bytes of outputs, repeat with any store and any compression."""
+    wanted = read(LINES, "a", block=1000)
+    members = b"".join(gzip.compress(LINES[at : at + 777]) for at in range(0, len(LINES), 777))
+    for stored in (LINES, gzip.compress(LINES), members, zstd.compress(LINES)):
+        assert read(stored, "a", block=1000, sizes=[1, 700, 13]) == wanted
+
+
+def test_blocks_behind_a_long_line_are_of_the_usual_size():
+    """What one long line needed is given back."""
+    found = read(b"x" * 50_000 + b"\n" + LINES, "a", block=1000)
+    assert [len(data) > 1000 for _, data in found].count(True) == 1
+
+
 @settings(deadline=None)
 @given(
     lines=st.lists(st.integers(0, 60), max_size=40),
@@ -138,8 +153,11 @@ def test_case_vi_a_line_over_the_limit_is_passed_without_being_held():
     block=st.integers(1, 50),
     limit=st.integers(1, 40),
     sizes=st.lists(st.integers(1, 30), min_size=1, max_size=5),
+    pack=st.sampled_from([bytes, gzip.compress, zstd.compress]),
 )
-def test_any_division_of_the_stream_gives_the_same_whole_lines(lines, ended, block, limit, sizes):
+def test_any_division_of_the_stream_gives_the_same_whole_lines(
+    lines, ended, block, limit, sizes, pack
+):
     """Nothing lost, nothing doubled, offsets exact, cuts independent of the stream."""
     texts = [bytes([97 + number % 26]) * length for number, length in enumerate(lines)]
     data = b"\n".join(texts) + (b"\n" if ended and texts else b"")
@@ -147,7 +165,7 @@ def test_any_division_of_the_stream_gives_the_same_whole_lines(lines, ended, blo
     wanted = list(zip(starts, texts, strict=True))
     if texts and not ended and not texts[-1]:
         wanted.pop()  # no byte stands behind the last newline
-    found = read(data, "a", limit=limit, block=block, sizes=sizes)
+    found = read(pack(data), "a", limit=limit, block=block, sizes=sizes)
     assert found == read(data, "a", limit=limit, block=block)
     got = []
     for piece in found:

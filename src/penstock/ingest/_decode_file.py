@@ -20,7 +20,7 @@ from penstock.ingest._errors import (
 from penstock.ingest._file_letters import FileLetters, describe
 from penstock.ingest._parquet import LocalPart, RollingWriter
 from penstock.ingest._plan import FileVersion, Plan
-from penstock.ingest._reader import Block, LineReader, LongLine
+from penstock.ingest._reader import BLOCK_BYTES, Block, LineReader, LongLine
 from penstock.ingest._seal import FileOutcome, FileState
 
 
@@ -50,6 +50,9 @@ class DecodeSettings:
 
     max_line_bytes: int = 64 * 1024 * 1024
     """Longest line; the decoder's own limit is the same."""
+
+    block_bytes: int = BLOCK_BYTES
+    """Bytes of lines that become one batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ class _FileWork:
 
     def read(self, stored: BinaryIO) -> None:
         plain = open_plain(stored, self._file.name, self._settings.compression)
-        for piece in LineReader(plain, self._settings.max_line_bytes):
+        for piece in LineReader(plain, self._settings.max_line_bytes, self._settings.block_bytes):
             if isinstance(piece, LongLine):
                 self._take_long(piece)
             else:
