@@ -14,22 +14,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from penstock.base import Failpoints, SystemClock
-from penstock.ingest import (
-    Checkpointer,
-    Committer,
-    Cycle,
-    Discovery,
-    Ledger,
-    PlanLimits,
-    Planner,
-    PlanTemplate,
-    Produced,
-    Sealer,
-    Steps,
-)
+from penstock.ingest._checkpointer import Checkpointer
+from penstock.ingest._committer import Committer
+from penstock.ingest._cycle import Cycle, Steps
+from penstock.ingest._discovery import Discovery
 from penstock.ingest._layout import live_lane
+from penstock.ingest._ledger import Ledger
 from penstock.ingest._plan import FileVersion, Plan, WriterSettings
+from penstock.ingest._planner import PlanLimits, Planner, PlanTemplate
+from penstock.ingest._producer import Produced
 from penstock.ingest._seal import DeadLetterFile, FileOutcome, FileState, Part
+from penstock.ingest._sealer import Sealer
 from penstock.storage import ChangedError, LocalStore, NotFoundError, ObjectStore
 from penstock.table import DeltaLakeTable
 

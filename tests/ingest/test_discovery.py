@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.ingest import Discovery
+from penstock.ingest._discovery import Discovery
 from penstock.storage import LocalStore, open_store
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kills import POINTS, Campaign, KillServer, exactly_once
-from line_pipeline import PIPELINE
+
+from tests.ingest.kills import POINTS, Campaign, KillServer, exactly_once
+from tests.ingest.line_pipeline import PIPELINE
 
 PER_POINT = 1
 RANDOM = 12

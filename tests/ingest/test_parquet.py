@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.ingest.memory_files import SCHEMA, lines, writer_settings
 
 from penstock.ingest import Chunk, ReferenceDecoder
 from penstock.ingest._parquet import RollingWriter, dictionary_columns
 from penstock.ingest._statistics import lower_text, lower_time, upper_text, upper_time
 from penstock.testing import generate
+from tests.ingest.memory_files import SCHEMA, lines, writer_settings
 
 BATCHES = [
     ReferenceDecoder(SCHEMA).decode(Chunk(lines(first, 250), 1, 0)).batch

@@ -3,14 +3,15 @@
 from datetime import timedelta
 
 import pytest
-from test_discovery import SteppedClock
 
 from penstock.base import Failpoints
-from penstock.ingest import Ledger, PlanLimits, Planner, PlanTemplate
 from penstock.ingest._layout import live_lane, plan_key
+from penstock.ingest._ledger import Ledger
 from penstock.ingest._plan import FileVersion, Plan, WriterSettings
+from penstock.ingest._planner import PlanLimits, Planner, PlanTemplate
 from penstock.storage import ObjectStore, open_store
 from penstock.testing import MemoryTable
+from tests.ingest.test_discovery import SteppedClock
 
 WRITER = WriterSettings(codec="zstd", file_size=1, row_group_rows=1, spill_limit=1)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from kills import KillServer, exactly_once, make_source, stored
-from line_pipeline import PIPELINE, build, drain, parts, run_once
 
 from penstock.base import FailpointError, Failpoints
-from penstock.ingest import Checkpointer, CommitBlockedError, CycleResult, DamagedStateError
+from penstock.ingest._checkpointer import Checkpointer
+from penstock.ingest._cycle import CycleResult
+from penstock.ingest._protocol_errors import CommitBlockedError, DamagedStateError
 from penstock.storage import LocalStore, StoreUnavailableError, open_store
 from penstock.table import (
     CommitUnknownError,
@@ -23,6 +23,8 @@ from penstock.table import (
     TableUnavailableError,
 )
 from penstock.testing import MemoryTable
+from tests.ingest.kills import KillServer, exactly_once, make_source, stored
+from tests.ingest.line_pipeline import PIPELINE, build, drain, parts, run_once
 
 
 def put(root: Path, name: str, *lines: object) -> None:

@@ -5,13 +5,17 @@ import time
 from dataclasses import replace
 
 import pytest
-from simulation import Rules, Scheduler, ViolationError, simulate
 
-from penstock.ingest import Committer, Ledger, OpenPlan, Planner, Produced, Sealer, Settlement
+from penstock.ingest._committer import Committer
 from penstock.ingest._layout import STATE_FOLDER, plan_key, seal_key
+from penstock.ingest._ledger import Ledger, OpenPlan, Settlement
 from penstock.ingest._plan import FileVersion, Plan
+from penstock.ingest._planner import Planner
+from penstock.ingest._producer import Produced
 from penstock.ingest._seal import Seal
+from penstock.ingest._sealer import Sealer
 from penstock.table import CommitUnknownError, ConflictError, TableSnapshot
+from tests.ingest.simulation import Rules, Scheduler, ViolationError, simulate
 
 SEEDS = 20_000
 SOAK_SEEDS = 100_000

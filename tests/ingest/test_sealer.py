@@ -1,24 +1,20 @@
 """What is sealed adds up, and the first seal is the only one."""
 
 import pytest
-from line_pipeline import PIPELINE, build
-from test_protocol import put
 
 from penstock.base import Failpoints
-from penstock.ingest import (
-    AccountingError,
-    Committer,
-    DamagedStateError,
-    Ledger,
-    OpenPlan,
-    Produced,
-    Sealer,
-)
+from penstock.ingest._committer import Committer
 from penstock.ingest._layout import live_lane
+from penstock.ingest._ledger import Ledger, OpenPlan
 from penstock.ingest._plan import FileVersion, Plan, WriterSettings
+from penstock.ingest._producer import Produced
+from penstock.ingest._protocol_errors import AccountingError, DamagedStateError
 from penstock.ingest._seal import DeadLetterFile, FileOutcome, FileState, Part
+from penstock.ingest._sealer import Sealer
 from penstock.storage import LocalStore, ObjectStore, open_store
 from penstock.testing import MemoryTable
+from tests.ingest.line_pipeline import PIPELINE, build
+from tests.ingest.test_protocol import put
 
 WRITER = WriterSettings(codec="zstd", file_size=1, row_group_rows=1, spill_limit=1)
 PART = Part(name="part-1", size=4, sha256="", rows=2, stats="{}")

@@ -11,7 +11,7 @@ from penstock.topology import GlobalConfig, Pipeline, PipelineContext, run_pipel
 
 
 def say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - the parent reads it
+    print(text, flush=True)
 
 
 class Waiting(Pipeline):

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from penstock.base import Clock, Failpoints, RetryPolicy
+from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._cycle import Cycle, CycleResult, Steps
@@ -65,7 +66,14 @@ class Worker:
         sealer = Sealer(places.root, dead_letters=places.dead_letters, failpoints=failpoints)
         committer = Committer(places.root, places.table, failpoints=failpoints)
         self._cycle = Cycle(
-            Steps(self._ledger, planner, producer, sealer, committer),
+            Steps(
+                self._ledger,
+                planner,
+                producer,
+                sealer,
+                committer,
+                checkpointer=Checkpointer(places.root, places.table, key),
+            ),
             failpoints=failpoints,
             max_failures=config.error_handling.max_failures,
         )
