@@ -8,14 +8,40 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from penstock.base import RetryPolicy
+    from penstock.flow import (
+        Drop,
+        FatalError,
+        Flow,
+        FlowReport,
+        Message,
+        PoisonError,
+        stage,
+    )
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Drop": "penstock.flow",
+    "FatalError": "penstock.flow",
+    "Flow": "penstock.flow",
+    "FlowReport": "penstock.flow",
+    "Message": "penstock.flow",
+    "PoisonError": "penstock.flow",
     "RetryPolicy": "penstock.base",
+    "stage": "penstock.flow",
 }
 
-__all__ = ["RetryPolicy", "__version__"]
+__all__ = [
+    "Drop",
+    "FatalError",
+    "Flow",
+    "FlowReport",
+    "Message",
+    "PoisonError",
+    "RetryPolicy",
+    "__version__",
+    "stage",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.base import RecordError
-from penstock.ingest import DeadLetter, read_dead_letters
-from penstock.ingest._dead_letters import DeadLetterWriter, payload_of
+from penstock.ingest import DeadLetter
+from penstock.ingest._dead_letters import DeadLetterWriter, payload_of, read_dead_letters
 
 
 def letter(raw, line=1):

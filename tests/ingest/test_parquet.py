@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_files import SCHEMA, lines, writer_settings
 
 from penstock.ingest import Chunk, ReferenceDecoder
 from penstock.ingest._parquet import RollingWriter, dictionary_columns
 from penstock.ingest._statistics import lower_text, lower_time, upper_text, upper_time
 from penstock.testing import generate
+from tests.ingest.memory_files import SCHEMA, lines, writer_settings
 
 BATCHES = [
     ReferenceDecoder(SCHEMA).decode(Chunk(lines(first, 250), 1, 0)).batch
@@ -135,6 +135,7 @@ def test_a_bound_that_the_footer_leaves_out_is_left_out(tmp_path):
     assert stats["nullCount"] == {"s": 0}
 
 
+@pytest.mark.slow
 def test_statistics_of_times_do_not_import_pandas(tmp_path):
     """pyarrow does that on the first `.min` of a timestamp, at up to 0.8 seconds."""
     (part,) = write(BATCHES, tmp_path)

@@ -5,13 +5,14 @@ import time
 
 import pyarrow.parquet as pq
 import pytest
-from memory_files import SCHEMA, MemoryFiles, lines
 
-from penstock.ingest import ReferenceDecoder, read_dead_letters
+from penstock.ingest import ReferenceDecoder
+from penstock.ingest._dead_letters import read_dead_letters
 from penstock.ingest._decode_file import DecodeSettings
 from penstock.ingest._errors import FileChangedError, FileGoneError, FileUnavailableError
 from penstock.ingest._produce import PlanProducer
 from penstock.ingest._seal import FileState
+from tests.ingest.memory_files import SCHEMA, MemoryFiles, lines
 
 DECODER = ReferenceDecoder(SCHEMA)
 GOOD = gzip.compress(b"bad\n" + lines(0, 3000), mtime=0)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.ingest import Chunk, Decoder, DecoderOptions, ReferenceDecoder, UnsupportedTypeError
+from penstock.ingest import Chunk, Decoder, DecoderOptions, ReferenceDecoder
+from penstock.ingest._errors import UnsupportedTypeError
 from penstock.testing import DecoderConformance, generate_damaged
 
 

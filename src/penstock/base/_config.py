@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from penstock.base._document import Document, Path_, dotted
 from penstock.base._errors import ConfigError, Problem
@@ -31,8 +33,15 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @classmethod
-    def from_document(cls, document: Document, at: Path_ = ()) -> Self:
+    def from_document(
+        cls, document: Document, at: Path_ = (), *, context: Mapping[str, object] | None = None
+    ) -> Self:
         """Read this model from the part of `document` that stands at the path `at`.
+
+        Args:
+            document: The file, parsed.
+            at: Where in it this model stands.
+            context: What the validators of the model may ask for, such as the file's directory.
 
         Raises:
             ConfigError: All that is wrong, with file, line and suggestion.
@@ -41,7 +50,7 @@ class Config(BaseModel):
         for part in at:
             value = value[part]
         try:
-            return cls.model_validate({} if value is None else value)
+            return cls.model_validate({} if value is None else value, context=context)
         except ValidationError as error:
             raise ConfigError(tuple(problems_of(error, document, cls, at))) from error
 
@@ -51,11 +60,18 @@ def problems_of(
 ) -> list[Problem]:
     """Translate what pydantic found into problems with a line and a way out."""
     problems = []
-    for found in error.errors():
+    errors = error.errors()
+    for found in errors:
+        if found["type"] == "too_short" and _has_deeper(found["loc"], errors):
+            continue  # pydantic counts only the items that are right
         path = _existing(document.data, (*at, *found["loc"]), missing=found["type"] == "missing")
         message, hint = _explain(found, model, document.data, (*at, *found["loc"]), len(at))
         problems.append(document.problem(path, message, hint))
     return problems
+
+
+def _has_deeper(place: Path_, errors: Sequence[ErrorDetails]) -> bool:
+    return any(len(e["loc"]) > len(place) and e["loc"][: len(place)] == place for e in errors)
 
 
 def suggest(unknown: str, known: Sequence[str]) -> str:
@@ -106,12 +122,20 @@ def _keys_at(model: type[BaseModel], path: Path_) -> list[str]:
     for part in path:
         following: list[type[BaseModel]] = []
         for candidate in current:
-            field = candidate.model_fields.get(str(part))
+            field = _field(candidate, str(part))
             following += _models_in(field.annotation) if field else [candidate]
         current = following
     return sorted(
         {field.alias or name for found in current for name, field in found.model_fields.items()}
     )
+
+
+def _field(model: type[BaseModel], key: str) -> FieldInfo | None:
+    """The field that is written as `key`; a field with an alias goes by that alone."""
+    for name, field in model.model_fields.items():
+        if (field.alias or name) == key:
+            return field
+    return None
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -1,6 +1,6 @@
 """YAML files that know on which line each key stands."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,11 +89,17 @@ def parse_yaml(text: str, *, file: str) -> Document:
         raise ConfigError((Problem(file, line, "", message, "keep one of the two"),)) from error
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise ConfigError((Problem(file, line, "", f"not YAML: {error.problem}"),)) from error
+        hint = _hint_of(text.splitlines()[line - 1 : line])
+        raise ConfigError((Problem(file, line, "", f"not YAML: {error.problem}", hint),)) from error
     except YAMLError as error:
         raise ConfigError((Problem(file, 0, "", f"not YAML: {error}"),)) from error
     lines: dict[Path_, int] = {}
     return Document(file, _plain(root, (), lines), lines)
+
+
+def _hint_of(lines: Sequence[str]) -> str:
+    """`{path: ${X}}` is the one mistake that this program invites: the braces of `${X}` are YAML's."""
+    return 'inside braces, write quotes around "${...}"' if "${" in "".join(lines) else ""
 
 
 def read_yaml(path: Path) -> Document:

@@ -1,13 +1,17 @@
 """Files to tables, exactly once.
 
-Owns: the declared schema, the decoder port and its reference, and what stands between a file's
-bytes and its rows.
-Promises: a value is right or its line is rejected by number, offset and class; a bad line costs
-itself only.
-Does not: decide when work is done, or where it is kept.
+    from penstock import ingest
+    report = ingest.run("penstock.yaml")
+
+Owns: the configuration of ingestion, the declared schema and the decoders of lines, discovery, the
+ledger, the protocol *plan, produce, seal, commit, acknowledge*, dead letters and their replay.
+Promises: a source file is in exactly one of pending, planned, committed, dead, gone; committed means
+that its rows are in the table exactly once, whoever dies and whoever else works on the same pipeline.
+A value is right or its line is rejected by number, offset and class; a bad line costs itself only.
+Does not: start again from the beginning when table and ledger contradict each other; it stops.
 """
 
-from penstock.ingest._dead_letters import DeadLetter, read_dead_letters
+from penstock.ingest._dead_letters import DeadLetter
 from penstock.ingest._decoder import (
     Chunk,
     Decoded,
@@ -16,8 +20,14 @@ from penstock.ingest._decoder import (
     LineError,
     RejectedLine,
 )
-from penstock.ingest._errors import FileError, IngestError, UnsupportedTypeError
+from penstock.ingest._errors import IngestError
+from penstock.ingest._file_states import FileRow
+from penstock.ingest._inspect import Inspector
+from penstock.ingest._load import IngestConfig
+from penstock.ingest._notebook import dead_letters, files, replay, run, validate
+from penstock.ingest._pipeline import IngestOptions, IngestPipeline
 from penstock.ingest._reference_decoder import ReferenceDecoder
+from penstock.ingest._run import IngestReport, PipelineReport, RunSettings, run_ingest
 from penstock.ingest._schema_config import FieldConfig, SchemaConfig
 
 __all__ = [
@@ -27,12 +37,23 @@ __all__ = [
     "Decoder",
     "DecoderOptions",
     "FieldConfig",
-    "FileError",
+    "FileRow",
+    "IngestConfig",
     "IngestError",
+    "IngestOptions",
+    "IngestPipeline",
+    "IngestReport",
+    "Inspector",
     "LineError",
+    "PipelineReport",
     "ReferenceDecoder",
     "RejectedLine",
+    "RunSettings",
     "SchemaConfig",
-    "UnsupportedTypeError",
-    "read_dead_letters",
+    "dead_letters",
+    "files",
+    "replay",
+    "run",
+    "run_ingest",
+    "validate",
 ]

@@ -35,6 +35,8 @@ class FileError(StrEnum):
     """Its compressed data makes no sense."""
     NOT_COMPRESSED = "not-compressed"
     """It is not compressed, though its name or the configuration says so."""
+    UNREADABLE = "unreadable"
+    """It alone cannot be read: tries are spent, while its store answers."""
     BAD_LINE = "bad-line"
     """A line of it was rejected, and `bad_lines` is `file`."""
 

@@ -13,9 +13,9 @@ class FileState(StrEnum):
     DEAD = "dead"
     """It gave no row and stands in the dead letters."""
     GONE = "gone"
-    """It was no longer there when it was read."""
+    """It was no longer there when it was read; pending again should it reappear."""
     CHANGED = "changed"
-    """It was no longer the version that was planned."""
+    """It was no longer the version that was planned; pending again, as it is now, after the commit."""
     RETURNED = "returned"
     """Not read for a reason that is not its own; pending again once the plan is committed."""
 

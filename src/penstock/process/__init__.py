@@ -1,3 +1,37 @@
-"""Child processes: start, watch, limit, kill, restart."""
+"""Child processes: start, watch, limit, kill, restart.
 
-__all__: list[str] = []
+Owns: children with an environment, directory and log file of their own; limits on their time and
+memory; ending whole trees; restarts with backoff.
+Promises: when a block that opened a process ends, its tree has ended, no zombie and no file
+descriptor is left; a child dies with its parent on Linux, also when that is killed.
+Does not: use a shell, or read output through pipes.
+"""
+
+from penstock.process._child import ChildProcess, open_process
+from penstock.process._parent import die_with_parent
+from penstock.process._run import run_process, run_with_restarts
+from penstock.process._spec import (
+    ExitKind,
+    ExitStatus,
+    ProcessFailedError,
+    ProcessSpec,
+    ProcessStartError,
+)
+from penstock.process._tree import TreeMember, kill_tree, tree_members, tree_resident_bytes
+
+__all__ = [
+    "ChildProcess",
+    "ExitKind",
+    "ExitStatus",
+    "ProcessFailedError",
+    "ProcessSpec",
+    "ProcessStartError",
+    "TreeMember",
+    "die_with_parent",
+    "kill_tree",
+    "open_process",
+    "run_process",
+    "run_with_restarts",
+    "tree_members",
+    "tree_resident_bytes",
+]

@@ -1,17 +1,26 @@
-"""For tests of what is built on Penstock: conformance suites and generators, shipped to users.
+"""For tests of what is built on Penstock: fakes, generators and conformance suites, for users too.
 
-Owns: the suite that every decoder must pass; seeded schemas, rows, and damaged lines.
-Promises: equal seeds give equal data.
+Owns: what stands in for the slow or the remote in tests, a clock that tests move, the suites that
+adapters and decoders must pass; seeded schemas, rows, and damaged lines.
+Promises: a fake is never kinder than what it stands for; the same suite runs over both; equal seeds
+give equal data.
 Does not: import a test framework.
 """
 
+from penstock.testing._clock import FakeClock
 from penstock.testing._decoder_conformance import DecoderConformance
 from penstock.testing._line_generator import GeneratedLines, generate
 from penstock.testing._line_mutator import generate_damaged, mutate
+from penstock.testing._table_conformance import TableConformance
+from penstock.testing._tables import MemoryCommit, MemoryTable
 
 __all__ = [
     "DecoderConformance",
+    "FakeClock",
     "GeneratedLines",
+    "MemoryCommit",
+    "MemoryTable",
+    "TableConformance",
     "generate",
     "generate_damaged",
     "mutate",

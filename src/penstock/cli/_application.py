@@ -1,0 +1,153 @@
+"""The commands and their options; what they do is loaded when one is called.
+
+Nothing heavy may be imported here: `penstock --help` and shell completion go through this file.
+"""
+
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Output(StrEnum):
+    """How a command prints what it found."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """What is worth a line in the log."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+Configs = Annotated[
+    list[Path],
+    typer.Argument(metavar="CONFIG...", help="Configuration files, and directories of them."),
+]
+OutputOption = Annotated[Output, typer.Option("--output", help="For people, or for programs.")]
+
+LogLevelOption = Annotated[LogLevel, typer.Option("--log-level", help="What is worth a line.")]
+
+application = typer.Typer(
+    name="penstock",
+    help="Files to tables, exactly once; pipelines whose work flows through bounded channels.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done; 1 work failed; 2 usage or configuration; 3 failure limit; "
+    "4 drain deadline passed; 5 damaged state; 130, 131, 143 ended by a signal.",
+)
+dead_letters = typer.Typer(
+    help="Dead letters: lines and files that gave no row.", no_args_is_help=True
+)
+application.add_typer(dead_letters, name="dlq")
+
+
+def main() -> None:
+    """The program `penstock`."""
+    application()
+
+
+def _perform(module: str, name: str = "command", /, **options: object) -> None:
+    """Load a command, run it, and exit with its code."""
+    guard = import_module("penstock.cli._guard")
+    raise typer.Exit(guard.perform(f"penstock.cli.{module}", name, options))
+
+
+@application.command()
+def init(
+    directory: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Where to; made if it is not there.")
+    ] = Path(),
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Write a configuration that works, and sample data for it."""
+    _perform("_init", directory=directory, output=output)
+
+
+@application.command()
+def validate(configs: Configs, output: OutputOption = Output.TABLE) -> None:
+    """Check configurations; name everything that is wrong with them."""
+    _perform("_validate", configs=configs, output=output)
+
+
+@application.command()
+def run(
+    configs: Configs,
+    once: Annotated[bool, typer.Option("--once", help="Handle what is there, then end.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be planned.")
+    ] = False,
+    log_level: LogLevelOption = LogLevel.INFO,
+    metrics_address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve metrics here; port 0 takes a free one."),
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Ingest files into tables; for ever, unless told otherwise."""
+    _perform(
+        "_run",
+        configs=configs,
+        once=once,
+        dry_run=dry_run,
+        log_level=log_level,
+        metrics_address=metrics_address,
+        output=output,
+    )
+
+
+@application.command()
+def files(configs: Configs, output: OutputOption = Output.TABLE) -> None:
+    """List the files of all sources, and what became of each."""
+    _perform("_files", configs=configs, output=output)
+
+
+@dead_letters.command("ls")
+def dlq_ls(configs: Configs, output: OutputOption = Output.TABLE) -> None:
+    """List the lines and files that gave no row."""
+    _perform("_dead_letters", "list_letters", configs=configs, output=output)
+
+
+@dead_letters.command("show")
+def dlq_show(
+    configs: Configs,
+    id: Annotated[str, typer.Option("--id", help="As `dlq ls` prints it.")],  # noqa: A002
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show one of them in full, with its bytes."""
+    _perform("_dead_letters", "show", configs=configs, id=id, output=output)
+
+
+@dead_letters.command("replay")
+def dlq_replay(
+    configs: Configs,
+    pipeline: Annotated[
+        list[str] | None, typer.Option("--pipeline", help="Only this one; may be repeated.")
+    ] = None,
+    log_level: LogLevelOption = LogLevel.INFO,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Put the lines through again, each once, as the configuration now says."""
+    _perform(
+        "_dead_letters",
+        "replay",
+        configs=configs,
+        pipeline=pipeline or [],
+        log_level=log_level,
+        output=output,
+    )
+
+
+@application.command()
+def version(output: OutputOption = Output.TABLE) -> None:
+    """Print the version of this program and of what it stands on."""
+    _perform("_version", output=output)

@@ -1,0 +1,251 @@
+"""The bounded channel between two stages: a channel that is full holds its upstream back."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from penstock.flow._errors import ChannelClosedError
+from penstock.flow._message import Message
+from penstock.flow._statistics import Histogram
+
+T = TypeVar("T")
+Waiters = deque[asyncio.Future[None]]
+_SAMPLED = 16
+
+
+class Channel(Protocol[T]):
+    """What stands between two stages: bounded in items and in bytes, first in, first out.
+
+    A single message larger than the whole capacity is admitted when the channel is empty.
+    Any number of tasks of one event loop may put and get. Cancellation of a waiting `put` or
+    `get` leaves the channel as it was.
+    """
+
+    async def put(self, message: Message[T]) -> None:
+        """Return once the message is in the channel, waiting for room.
+
+        Raises:
+            ChannelClosedError: The channel is closed.
+        """
+        ...
+
+    async def get(self) -> Message[T] | None:
+        """The next message, waiting for one; None at the end of the stream, for every caller."""
+        ...
+
+    def put_nowait(self, message: Message[T]) -> bool:
+        """Put the message if there is room, and say so."""
+        ...
+
+    def get_nowait(self) -> Message[T] | None:
+        """The next message if there is one."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will be put; what is inside can still be taken. Safe to call twice."""
+        ...
+
+
+class MemoryChannel(Channel[T]):
+    """A channel in the memory of one process, for the tasks of one event loop."""
+
+    def __init__(
+        self,
+        name: str = "channel",
+        *,
+        capacity: int = 1024,
+        capacity_bytes: int = 64 * 2**20,
+        time: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """Make an empty channel.
+
+        Args:
+            name: Appears in errors.
+            capacity: Most messages inside, at least 1.
+            capacity_bytes: Most bytes inside, by `Message.size`.
+            time: A monotonic clock, in seconds, for the waiting times.
+        """
+        self.name = name
+        self.capacity = capacity
+        self.capacity_bytes = capacity_bytes
+        self.items: deque[Message[T]] = deque()
+        self.bytes = 0
+        self.closed = False
+        self.peak_items = 0
+        self.peak_bytes = 0
+        self.wait = Histogram()
+        # Writers come back when half of the room is free, not for each place: far fewer switches.
+        self._low = capacity // 2
+        self._low_bytes = capacity_bytes // 2
+        self._getters: Waiters = deque()
+        self._putters: Waiters = deque()
+        self._time = time
+        self._puts = self._gets = 0
+        self._marks: deque[tuple[int, float]] = deque()
+        self._next_mark = 0
+        self._head_since = 0.0
+
+    def put_nowait(self, message: Message[T]) -> bool:
+        items = self.items
+        count = len(items)
+        if count >= self.capacity or (count and self.bytes + message.size > self.capacity_bytes):
+            self._note_peak()
+            return False
+        if self.closed:
+            raise ChannelClosedError(self.name)
+        items.append(message)
+        self.bytes += message.size
+        self._puts += 1
+        if not count or not self._puts % _SAMPLED:
+            self._mark()
+        if self._getters:
+            wake_one(self._getters)
+        return True
+
+    def put_many_nowait(self, messages: Sequence[Message[T]]) -> int:
+        """Put as many of the messages as there is room for, in their order; returns how many."""
+        items = self.items
+        total = sum([message.size for message in messages])
+        if (
+            len(items) + len(messages) > self.capacity
+            or self.bytes + total > self.capacity_bytes
+            or self.closed
+        ):
+            for count, message in enumerate(messages):
+                if not self.put_nowait(message):
+                    return count
+            return len(messages)
+        self._puts += len(messages)
+        items.extend(messages)
+        self.bytes += total
+        self._mark()
+        for _ in range(min(len(self._getters), len(messages))):
+            wake_one(self._getters)
+        return len(messages)
+
+    async def put(self, message: Message[T]) -> None:
+        again = False
+        while not self.put_nowait(message):
+            await self.wait_room(again=again)
+            again = True
+        self.pass_room()
+
+    def get_nowait(self) -> Message[T] | None:
+        items = self.items
+        if not items:
+            return None
+        message = items.popleft()
+        self.bytes -= message.size
+        self._gets += 1
+        if self._gets >= self._next_mark:
+            self._pass_marks()
+        if self._putters and self._has_room():
+            wake_one(self._putters)
+        return message
+
+    def get_many_nowait(self, limit: int) -> list[Message[T]]:
+        """Up to `limit` messages that are there."""
+        items = self.items
+        count = min(limit, len(items))
+        popleft = items.popleft
+        taken = [popleft() for _ in range(count)]
+        self.bytes -= sum([message.size for message in taken])
+        self._gets += count
+        if self._gets >= self._next_mark:
+            self._pass_marks()
+        if self._putters and self._has_room():
+            wake_one(self._putters)
+        return taken
+
+    async def get(self) -> Message[T] | None:
+        while (message := self.get_nowait()) is None:
+            if self.closed:
+                return None
+            await self.wait_changed()
+        return message
+
+    async def wait_changed(self) -> None:
+        """Return after something was put, after the end, or after `wake`; look again then."""
+        await sleep_in(self._getters)
+
+    async def wait_room(self, *, again: bool = False) -> None:
+        """Return when there may be room; `again` keeps the turn of a caller that found too little."""
+        await sleep_in(self._putters, first=again)
+
+    def pass_room(self) -> None:
+        """Wake the next who waits for room, if there is some left."""
+        if self._putters and self._has_room():
+            wake_one(self._putters)
+
+    def wake(self) -> None:
+        """Make one waiting `wait_changed` return."""
+        if self._getters:
+            wake_one(self._getters)
+
+    def wake_all(self) -> None:
+        """Make every waiting `wait_changed` return."""
+        for _ in range(len(self._getters)):
+            wake_one(self._getters)
+
+    def wake_writers(self) -> None:
+        """Make everyone who waits for room look again."""
+        for _ in range(len(self._putters)):
+            wake_one(self._putters)
+
+    def close(self) -> None:
+        self.closed = True
+        self.wake_all()
+        self.wake_writers()
+
+    def oldest_age(self) -> float:
+        """Seconds that the oldest message has waited, at most 16 messages too old; 0 when empty."""
+        return self._time() - self._head_since if self.items else 0.0
+
+    def _has_room(self) -> bool:
+        return len(self.items) <= self._low and self.bytes <= self._low_bytes
+
+    def _mark(self) -> None:
+        now = self._time()
+        self._note_peak()
+        if len(self.items) == 1:
+            self._head_since = now
+        self._marks.append((self._puts, now))
+        self._next_mark = self._marks[0][0]
+
+    def _note_peak(self) -> None:
+        self.peak_items = max(self.peak_items, len(self.items))
+        self.peak_bytes = max(self.peak_bytes, self.bytes)
+
+    def _pass_marks(self) -> None:
+        marks, now = self._marks, self._time()
+        while marks and marks[0][0] <= self._gets:
+            _, self._head_since = marks.popleft()
+            self.wait.add(now - self._head_since)
+        self._next_mark = marks[0][0] if marks else self._puts + _SAMPLED
+
+
+async def sleep_in(waiters: Waiters, *, first: bool = False) -> None:
+    """Wait among `waiters` until woken; a wake-up that came too late is passed to the next."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    if first:
+        waiters.appendleft(future)
+    else:
+        waiters.append(future)
+    try:
+        await future
+    except asyncio.CancelledError:
+        if future.done() and not future.cancelled() and waiters:
+            wake_one(waiters)
+        elif future in waiters:
+            waiters.remove(future)
+        raise
+
+
+def wake_one(waiters: Waiters) -> None:
+    """Wake the first who still waits."""
+    while waiters:
+        future = waiters.popleft()
+        if not future.done():
+            future.set_result(None)
+            return

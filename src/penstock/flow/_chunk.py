@@ -1,0 +1,122 @@
+"""Work that leaves the loop, in chunks: how large they are, what is done with one, what comes back."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from types import GeneratorType
+from typing import Any, Protocol
+
+from penstock.flow._errors import TooManyOutputsError
+
+_QUICK = 0.002
+_SLOW = 0.008
+
+
+@dataclass(slots=True)
+class Answer:
+    """What became of a chunk: one result per payload, and the errors by place."""
+
+    results: list[Any]
+    failures: dict[int, Exception] = field(default_factory=dict)
+    expanded: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """How a worker outside the loop calls the function."""
+
+    stage: str
+    expands: bool
+    limit: int
+
+
+class Progress(Protocol):
+    """Where a worker notes the place of the message in hand: a list, or shared memory."""
+
+    def __setitem__(self, place: int, value: int, /) -> None:
+        """Note it."""
+        ...
+
+
+class Stride:
+    """Chunk size that follows the pace: one by one while messages take long, many while they are quick."""
+
+    def __init__(self, most: int, workers: int) -> None:
+        self._most = most
+        self._workers = workers
+        self._size = 1
+
+    def size(self, waiting: int) -> int:
+        """How many to take now: never so many that other workers are left without."""
+        return max(1, min(self._size, -(-waiting // self._workers)))
+
+    def learn(self, count: int, seconds: float) -> None:
+        """A chunk of `count` took `seconds`."""
+        if count >= self._size and seconds < _QUICK:
+            self._size = min(self._size * 2, self._most)
+        elif seconds > _SLOW:
+            self._size = max(1, int(count * _QUICK / seconds))
+
+
+def run_chunk(
+    function: Callable[[Any], Any],
+    payloads: list[Any],
+    task: Task,
+    progress: Progress,
+) -> Answer:
+    """Call the function for each payload; an error costs its own message only."""
+    answer = Answer([])
+    results, append = answer.results, answer.results.append
+    remaining = iter(payloads)
+    while len(results) < len(payloads):
+        try:
+            if task.expands:
+                _expand_each(function, remaining, task, answer, progress)
+            else:
+                for payload in remaining:
+                    progress[0] = len(results)
+                    append(function(payload))
+        except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
+            answer.failures[len(results)] = error
+            append(None)
+    if not task.expands and any(type(result) is GeneratorType for result in results):
+        _expand_made(answer, task)
+    answer.expanded = answer.expanded or task.expands
+    return answer
+
+
+def _expand_each(
+    function: Callable[[Any], Any],
+    payloads: Iterator[Any],
+    task: Task,
+    answer: Answer,
+    progress: Progress,
+) -> None:
+    for payload in payloads:
+        progress[0] = len(answer.results)
+        answer.results.append(listed(function(payload), task))
+
+
+def _expand_made(answer: Answer, task: Task) -> None:
+    """The function is no generator, but returned generators: a one to many stage all the same."""
+    answer.expanded = True
+    for place, result in enumerate(answer.results):
+        try:
+            answer.results[place] = (
+                listed(result, task) if type(result) is GeneratorType else [result]
+            )
+        except Exception as error:  # noqa: BLE001 - as above
+            answer.failures[place] = error
+
+
+def listed(results: Any, task: Task) -> list[Any]:
+    """All outputs of one attempt, as far as they may be held back.
+
+    Raises:
+        TooManyOutputsError: There are more.
+    """
+    made = list(islice(results, task.limit + 1))
+    if len(made) > task.limit:
+        raise TooManyOutputsError(task.stage, task.limit)
+    return made

@@ -1,0 +1,115 @@
+"""What can go wrong in a flow, by what the caller does about it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from penstock.base import PenstockError
+
+if TYPE_CHECKING:
+    from penstock.flow._report import FlowReport
+
+
+class FlowError(PenstockError):
+    """Catch this to catch whatever a flow raises by itself."""
+
+
+class PoisonError(FlowError):
+    """Raise it in a stage: this message will never succeed, so it is dead-lettered without a retry."""
+
+
+class FatalError(FlowError):
+    """Raise it in a stage: no message can succeed, so the flow ends now and nothing more is lost to it."""
+
+
+@dataclass(eq=False)
+class FlowFailedError(FlowError):
+    """The flow ended before its work did; the cause is chained, the report says how far it came."""
+
+    flow: str
+    reason: str
+    report: "FlowReport"
+
+    def __str__(self) -> str:
+        return (
+            f"flow {self.flow!r} failed: {self.reason}; {self.report.delivered:,} delivered and "
+            f"{self.report.in_flight:,} left in flight, which were not acknowledged"
+        )
+
+
+@dataclass(eq=False)
+class ChannelClosedError(FlowError):
+    """Something was put into a channel after its end; a fault of the caller."""
+
+    channel: str
+
+    def __str__(self) -> str:
+        return f"channel {self.channel!r} is closed; nothing may be put after the end of the stream"
+
+
+@dataclass(eq=False)
+class TooManyOutputsError(FatalError):
+    """One attempt made more outputs than may be held back until it has succeeded."""
+
+    stage: str
+    limit: int
+
+    def __str__(self) -> str:
+        return (
+            f"stage {self.stage!r} made more than {self.limit:,} outputs of one message, which is more than its "
+            "channel holds; say streaming=True (repeats may then reach the sink), or give it a larger capacity"
+        )
+
+
+@dataclass(eq=False)
+class ResultCountError(PoisonError):
+    """A batch function did not return one result per message."""
+
+    stage: str
+    expected: int
+    returned: str
+
+    def __str__(self) -> str:
+        return (
+            f"stage {self.stage!r} got a batch of {self.expected:,} and returned {self.returned}; return a list with "
+            "one result per message (Drop() for none), or say collective=True"
+        )
+
+
+@dataclass(eq=False)
+class StageTimeoutError(FlowError):
+    """One attempt took longer than the stage allows; retried like any other error."""
+
+    stage: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"an attempt in stage {self.stage!r} took longer than its time-out of {self.seconds:g}s"
+        )
+
+
+@dataclass(eq=False)
+class WorkerDiedError(FlowError):
+    """The process that worked on the message died; the attempt counts, the other workers go on."""
+
+    stage: str
+    how: str
+
+    def __str__(self) -> str:
+        return f"a worker of stage {self.stage!r} died ({self.how}) with this message in its hands"
+
+
+@dataclass(eq=False)
+class NotPicklableError(FatalError):
+    """A process stage was given something that cannot travel between processes."""
+
+    stage: str
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return (
+            f"stage {self.stage!r} runs in processes, and {self.what} cannot be sent there ({self.why}); "
+            "define functions and classes at the top level of a module, open handles inside the function, "
+            "or use pool='thread'"
+        )

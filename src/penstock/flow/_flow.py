@@ -1,0 +1,167 @@
+"""The flow as a user writes it: a value, joined by bars, run through one of two doors."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any, Literal
+
+from penstock.base import Clock, SystemClock, parse_duration, parse_size
+from penstock.flow._errors import FlowError
+from penstock.flow._explain import explain_mermaid, explain_text
+from penstock.flow._plan import FlowOptions, FlowPlan, plan_of
+from penstock.flow._progress import Observer, observer_of
+from penstock.flow._report import FlowReport
+from penstock.flow._run import RunningFlow
+from penstock.flow._signals import handle_signals
+from penstock.flow._stage import as_stage
+
+
+class Flow:
+    """A source, stages and a sink, joined by bounded channels.
+
+    Promises: each message that the source gives ends exactly once, as delivered, filtered or dead
+    lettered, or is handed back; a full channel holds its upstream back; nothing outlives the run.
+    A flow is a value: `|` and `with_stage` give new ones, and it can be run any number of times
+    as far as its source can.
+
+    >>> rows = []
+    >>> report = (Flow("squares") | range(3) | (lambda number: number * number) | rows.append).run()
+    >>> rows, report.delivered
+    ([0, 1, 4], 3)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        capacity: int = 1024,
+        capacity_bytes: object = "64MiB",
+        dead_letters: Any = None,
+        drain_timeout: object = "30s",
+        clock: Clock | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """Name a flow.
+
+        Args:
+            name: In statistics, errors and file names.
+            capacity: Most messages that wait before a stage, unless the stage says otherwise.
+            capacity_bytes: Most bytes that wait before a stage.
+            dead_letters: A directory (`<name>.ndjson`, synced), or a function that is given each
+                `DeadLetter` before its message is settled; default the last 1,000, in memory.
+            drain_timeout: Longest time that `stop` and the first signal give to work in progress.
+            clock: Time for everything that waits.
+            seed: Makes the jitter of retries repeatable.
+        """
+        if capacity < 1:
+            raise FlowError(f"expected capacity >= 1, got {capacity}")
+        self._parts: tuple[Any, ...] = ()
+        self._options = FlowOptions(
+            name=name,
+            capacity=capacity,
+            capacity_bytes=parse_size(capacity_bytes),
+            dead_letters=dead_letters,
+            drain_timeout=parse_duration(drain_timeout).total_seconds(),
+            clock=clock or SystemClock(),
+            seed=seed,
+        )
+
+    def __or__(self, part: Any) -> "Flow":
+        """The flow with one more part: first the source, then stages, last the sink."""
+        return self._with((*self._parts, part))
+
+    def _with(self, parts: tuple[Any, ...]) -> "Flow":
+        made = Flow.__new__(Flow)
+        made._options, made._parts = self._options, parts  # noqa: SLF001 - of the same class
+        return made
+
+    @property
+    def name(self) -> str:
+        """As given."""
+        return self._options.name
+
+    def with_stage(self, name: str, other: Any) -> "Flow":
+        """The flow with another function, stage or sink in the place of the stage `name`.
+
+        Raises:
+            FlowError: There is no such stage; the message lists those there are.
+        """
+        plan = self._plan()
+        names = [stage.name for stage in plan.stages]
+        if name not in names:
+            raise FlowError(
+                f"flow {self.name!r} has no stage {name!r}; there are: {', '.join(names)}"
+            )
+        place = names.index(name) + 1
+        return self._with(
+            (*self._parts[:place], as_stage(other).renamed(name), *self._parts[place + 1 :])
+        )
+
+    def with_source(self, source: Any) -> "Flow":
+        """The flow with another source, for tests of its stages."""
+        return self._with((source, *self._parts[1:]))
+
+    def explain(self, form: Literal["text", "mermaid"] = "text") -> str:
+        """How the flow will run: as text, or as a graph for Mermaid."""
+        return explain_text(self._plan()) if form == "text" else explain_mermaid(self._plan())
+
+    def start(self, *, progress: "bool | Observer" = False) -> RunningFlow:
+        """Start it on the running loop: `async with flow.start() as running: ...`.
+
+        Args:
+            progress: True prints a line per second on standard error; a function is called with
+                `FlowStatistics` instead.
+        """
+        return RunningFlow(self._plan(), observer_of(progress))
+
+    async def run_async(self, *, progress: "bool | Observer" = False) -> FlowReport:
+        """Run to the end; cancelling the caller cancels the flow.
+
+        Raises:
+            ConfigError: The flow is not one.
+            FlowFailedError: It ended by a fatal error.
+        """
+        async with self.start(progress=progress) as running:
+            return await running.wait()
+
+    def run(self, *, progress: "bool | Observer" = False) -> FlowReport:
+        """Run to the end from plain code, also where a loop is running already, as in a notebook.
+
+        In the main thread the first SIGINT or SIGTERM drains the flow, the second cancels it.
+
+        Raises:
+            ConfigError: The flow is not one.
+            FlowFailedError: It ended by a fatal error.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self._run_with_signals(progress))
+        return _in_thread(lambda: asyncio.run(self.run_async(progress=progress)))
+
+    async def _run_with_signals(self, progress: "bool | Observer") -> FlowReport:
+        async with self.start(progress=progress) as running:
+            with handle_signals(running, self._options.drain_timeout):
+                return await running.wait()
+
+    def _plan(self) -> FlowPlan:
+        return plan_of(self._options, self._parts)
+
+
+def _in_thread(work: Callable[[], FlowReport]) -> FlowReport:
+    """Run `work` in a thread and wait for it."""
+    outcome: list[FlowReport] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:  # noqa: BLE001 - carried over to the caller
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="penstock flow", daemon=True)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return outcome[0]

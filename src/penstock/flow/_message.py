@@ -1,0 +1,122 @@
+"""What travels through a flow: a payload and the little that the runtime must know about it."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+Path = int | str | tuple[Any, int]
+"""The id of a source message, or the path of its parent and the place among its siblings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Return it from a stage to filter the message out; `None` does the same without a reason."""
+
+    reason: str = ""
+    """For people; counted by the statistics as filtered whatever it says."""
+
+
+@dataclass(slots=True)
+class Notes:
+    """What only a few messages carry, so that the others need not."""
+
+    attempt: int = 1
+    weight: int = 1
+    place: int = 0
+    last: bool = False
+
+
+@dataclass(slots=True)
+class Branch:
+    """One node of the token tree: settled when nothing below it is pending any more."""
+
+    parents: list["Message[Any]"] = field(default_factory=list)
+    pending: int = 0
+    dead: bool = False
+
+
+class Message(Generic[T]):
+    """One unit of work and its place in the token tree.
+
+    Stage functions see the payload only; sources and sinks see messages.
+    """
+
+    __slots__ = ("_path", "branch", "dead", "notes", "payload", "size")
+
+    def __init__(self, payload: T, id: Path = 0) -> None:  # noqa: A002 - the field's word
+        """Wrap a payload.
+
+        Args:
+            payload: Any object.
+            id: Stable across restarts where the source can give such an id; otherwise its number.
+        """
+        self.payload = payload
+        self._path = id
+        self.size = size_of(payload)
+        self.branch: Branch | None = None
+        self.notes: Notes | None = None
+        self.dead = False
+
+    @property
+    def id(self) -> str:
+        """Stable: the source's id, then the place among its siblings at each one-to-many stage."""
+        path, places = self._path, []
+        while isinstance(path, tuple):
+            path, place = path
+            places.append(str(place))
+        return ".".join([str(path), *reversed(places)])
+
+    @property
+    def attempt(self) -> int:
+        """Number of the current attempt in the stage that has it, from 1."""
+        return 1 if self.notes is None else self.notes.attempt
+
+    @property
+    def weight(self) -> int:
+        """How many messages it stands for: more than 1 below a collective batch."""
+        return 1 if self.notes is None else self.notes.weight
+
+    def annotate(self) -> Notes:
+        """Its notes, made when first needed."""
+        if self.notes is None:
+            self.notes = Notes()
+        return self.notes
+
+    def child(self, payload: Any, place: int) -> "Message[Any]":
+        """A message made of this one; `place` is its number among its siblings."""
+        made: Message[Any] = Message(payload, (self._path, place))
+        made.branch = self.branch
+        return made
+
+    def rename_as(self, other: "Message[Any]") -> None:
+        """Take over the id of another message."""
+        self._path = other._path  # noqa: SLF001 - of the same class
+
+    def __repr__(self) -> str:
+        return f"Message(id={self.id!r}, payload={self.payload!r})"
+
+
+def _nbytes(payload: Any) -> int:
+    return int(payload.nbytes)
+
+
+_SIZERS: dict[type, Callable[[Any], int]] = {bytes: len, bytearray: len, str: len}
+_FIXED: dict[type, int] = {int: 28, float: 24, bool: 28, type(None): 16}
+
+
+def size_of(payload: Any) -> int:
+    """Bytes a payload takes: its length, its `nbytes`, or its own size without what it refers to."""
+    kind = type(payload)
+    size = _FIXED.get(kind)
+    if size is not None:
+        return size
+    sizer = _SIZERS.get(kind)
+    if sizer is None:
+        sizer = _nbytes if isinstance(getattr(payload, "nbytes", None), int) else sys.getsizeof
+        # Keyed by class, and bounded: programs that make classes without end fall back to asking.
+        if len(_SIZERS) < 1024:
+            _SIZERS[kind] = sizer
+    return sizer(payload)

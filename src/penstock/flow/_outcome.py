@@ -1,0 +1,176 @@
+"""How messages end: delivered, filtered, dead or handed back; and how the source hears of it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from penstock.base import Clock
+from penstock.flow._dead_letters import DeadLetter, DeadLetterStore, Reason
+from penstock.flow._errors import (
+    FlowError,
+    PoisonError,
+    StageTimeoutError,
+    WorkerDiedError,
+)
+from penstock.flow._message import Branch, Message
+from penstock.flow._source import PulledSource, Source
+
+
+class Ledger:
+    """The outcomes of one run, and the token tree.
+
+    A source message is settled when all leaves of its tree are; it is acknowledged then, dead or
+    not, because a dead letter is durable before its leaf is settled.
+    """
+
+    def __init__(
+        self, flow: str, source: Source[Any], store: DeadLetterStore, clock: Clock
+    ) -> None:
+        self.flow = flow
+        self.pulled = 0
+        self.delivered = 0
+        self.acked = 0
+        self.returned = 0
+        self.changed: Callable[[], None] = lambda: None
+        self.redelivers = not isinstance(source, PulledSource)
+        self._source = source
+        self._store = store
+        self._clock = clock
+        self._settled: list[Message[Any]] = []
+        self._returned: list[Message[Any]] = []
+        self._open: set[Message[Any]] = set()
+
+    def opened(self, messages: list[Message[Any]]) -> None:
+        """Count what the source gave."""
+        self.pulled += len(messages)
+        if self.redelivers:
+            self._open.update(messages)
+
+    def settle(self, message: Message[Any]) -> None:
+        """One leaf is done."""
+        branch = message.branch
+        if branch is not None:
+            branch.pending -= 1
+            if not branch.pending:
+                self._settle_branch(branch)
+        elif self.redelivers:
+            self._settled.append(message)
+            self.changed()
+        else:
+            self.acked += 1
+
+    def settle_dead(self, message: Message[Any]) -> None:
+        """One leaf is recorded as dead."""
+        if message.branch is None:
+            message.dead = True
+        else:
+            message.branch.dead = True
+        self.settle(message)
+
+    def hand_out(self, message: Message[Any], payloads: list[Any]) -> list[Message[Any]]:
+        """Replace a leaf by its children, at least one."""
+        branch = message.branch
+        if branch is None:
+            branch = Branch(parents=[message])
+        else:
+            branch.pending -= 1
+        children = [message.child(payload, place) for place, payload in enumerate(payloads)]
+        for child in children:
+            child.branch = branch
+        branch.pending += len(children)
+        message.payload = None
+        return children
+
+    def open_leaf(self, message: Message[Any]) -> Message[Any]:
+        """A leaf that stands for `message` and may gain siblings while it is worked on."""
+        if message.branch is not None:
+            return message
+        leaf: Message[Any] = message.child(message.payload, 0)
+        leaf.rename_as(message)
+        leaf.branch = Branch(parents=[message], pending=1)
+        leaf.notes, message.payload = message.notes, None
+        return leaf
+
+    def gain(self, leaf: Message[Any], count: int) -> None:
+        """An open leaf has got that many siblings."""
+        if leaf.branch is not None:
+            leaf.branch.pending += count
+
+    def merge(self, messages: list[Message[Any]], payloads: list[Any]) -> list[Message[Any]]:
+        """Replace many leaves by messages that stand for all of them, at least one."""
+        branch = Branch(parents=messages, pending=len(payloads))
+        weight = sum(message.weight for message in messages)
+        merged = [messages[0].child(payload, place) for place, payload in enumerate(payloads)]
+        for message in merged:
+            message.branch = branch
+        if weight > len(merged):
+            merged[0].annotate().weight = weight - len(merged) + 1
+        for message in messages:
+            message.payload = None
+        return merged
+
+    def _settle_branch(self, branch: Branch) -> None:
+        for parent in branch.parents:
+            if branch.dead:
+                self.settle_dead(parent)
+            else:
+                self.settle(parent)
+
+    async def bury(
+        self, message: Message[Any], stage: str, error: BaseException, reason: Reason
+    ) -> None:
+        """Record a dead letter durably; the caller settles the message after that."""
+        letter = DeadLetter(
+            flow=self.flow,
+            stage=stage,
+            message_id=message.id,
+            attempts=message.attempt,
+            reason=reason,
+            error_class=type(error).__name__,
+            error=str(error) or repr(error),
+            at=self._clock.now(),
+            payload=message.payload,
+        )
+        try:
+            await self._store.keep([letter])
+        except Exception as failure:
+            raise FlowError(
+                f"the dead letter of message {message.id} could not be recorded ({failure!r}), "
+                "so the flow ends before anything is lost"
+            ) from failure
+
+    def hand_back(self, message: Message[Any]) -> None:
+        """One leaf stays undone; the source message is not acknowledged, and given back at the end."""
+        self.returned += message.weight
+
+    @property
+    def backlog(self) -> int:
+        """Settled source messages that the source has not heard of yet."""
+        return len(self._settled)
+
+    async def acknowledge(self) -> None:
+        """Tell the source what is settled by now."""
+        while self._settled:
+            messages, self._settled = self._settled, []
+            await self._source.ack(messages)
+            self._open.difference_update(messages)
+            self.acked += len(messages)
+
+    async def close(self) -> None:
+        """Acknowledge what is settled, hand back the rest."""
+        await self.acknowledge()
+        if self._open:
+            messages = sorted(self._open, key=lambda message: message.id)
+            self._open.clear()
+            await self._source.nack(messages)
+
+
+def reason_of(error: BaseException) -> Reason:
+    """The word for why an attempt failed."""
+    if isinstance(error, PoisonError):
+        return "poison"
+    if isinstance(error, WorkerDiedError):
+        return "crash"
+    if isinstance(error, (StageTimeoutError, asyncio.TimeoutError)):
+        return "timeout"
+    return "error"

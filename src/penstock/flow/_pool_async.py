@@ -1,0 +1,174 @@
+"""Workers on the event loop: the function is awaited in place, without a task per message."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import CoroutineType
+from typing import Any
+
+from penstock.flow._batch import Batcher, run_batch
+from penstock.flow._errors import TooManyOutputsError
+from penstock.flow._message import Drop, Message, size_of
+from penstock.flow._watch import Lane, Watchdog
+from penstock.flow._work import Work
+
+_BURST = 16
+_BRISK = 20e-6
+
+
+class AsyncPool:
+    """`workers` tasks that share one channel."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._options = work.stage.options
+        self._function: Callable[[Any], Any] = work.stage.function
+        self._watchdog: Watchdog | None = None
+        self.workers = self._options.workers
+
+    def start(self) -> list[asyncio.Task[None]]:
+        """Start the workers; their ends are the end of the stage."""
+        work, name = self._work, self._work.stage.name
+        if self._options.timeout is not None:
+            self._watchdog = Watchdog(
+                work.clock, self._options.timeout, lambda lane: lane.interrupt()
+            )
+            self._watchdog.start(work.group)
+        if self._options.batch:
+            batcher = Batcher(work)
+            return [
+                work.group.create_task(
+                    run_batch(work, batcher, self._call_batch), name=f"{name}/{number}"
+                )
+                for number in range(self.workers)
+            ]
+        special = work.stage.expands
+        loop = self._work_special if special or self._watchdog is not None else self._work_plain
+        return [
+            work.group.create_task(loop(), name=f"{name}/{number}")
+            for number in range(self.workers)
+        ]
+
+    def stop(self) -> None:
+        """All workers have ended."""
+        if self._watchdog is not None:
+            self._watchdog.stop()
+
+    async def aclose(self) -> None:
+        """Nothing is held besides tasks."""
+        self.stop()
+
+    async def _work_plain(self) -> None:
+        """The hot path: one result per message, no time-out."""
+        work, meter, function, out = self._work, self._work.meter, self._function, self._work.out
+        take, time = work.take_nowait, work.clock.monotonic
+        simple = out is not None and work.reorder is None
+        burst = 1
+        while await work.wait_work():
+            count, blocked, started = 0, meter.blocked, time()
+            while count < burst and (message := take()) is not None:
+                count += 1
+                try:
+                    result = function(message.payload)
+                    if type(result) is CoroutineType or isinstance(result, Awaitable):
+                        result = await result
+                except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
+                    await work.fail(message, error)
+                    continue
+                if (
+                    simple
+                    and message.notes is None
+                    and result is not None
+                    and type(result) is not Drop
+                ):
+                    message.payload = result
+                    message.size = size_of(result)
+                    if out.put_nowait(message):  # type: ignore[union-attr] # simple says that it is there
+                        meter.emitted += 1
+                    else:
+                        await work.hand_on([message])
+                else:
+                    await work.finish(message, result)
+            if count:
+                # Time spent waiting for room below is not work.
+                each = max(time() - started - meter.blocked + blocked, 0.0) / count
+                meter.run.add(each, count)
+                burst = _BURST if each < _BRISK else 1
+
+    async def _work_special(self) -> None:
+        """Generators and time-outs."""
+        work, lane = self._work, Lane()
+        lane.task = asyncio.current_task()
+        while await work.wait_work():
+            while (message := work.take_nowait()) is not None:
+                started, blocked = work.clock.monotonic(), work.meter.blocked
+                await self._attempt(message, lane)
+                spent = work.clock.monotonic() - started - work.meter.blocked + blocked
+                work.meter.run.add(max(spent, 0.0))
+
+    async def _attempt(self, message: Message[Any], lane: Lane) -> None:
+        work, expands = self._work, self._work.stage.expands
+        current = work.ledger.open_leaf(message) if self._options.streaming else message
+        try:
+            if self._options.streaming:
+                emitted = await self._within(lane, self._stream(current))
+            elif expands:
+                results = await self._within(lane, self._collect(current.payload))
+            else:
+                result = await self._within(lane, _resolved(self._function(current.payload)))
+        except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
+            await work.fail(current, error)
+            return
+        if self._options.streaming:
+            await work.end_stream(current, emitted)
+        elif expands:
+            await work.expand(current, results)
+        else:
+            await work.finish(current, result)
+
+    async def _within(self, lane: Lane, call: Awaitable[Any]) -> Any:
+        if self._watchdog is None:
+            return await call
+        return await self._watchdog.guard(lane, call, self._work.stage.name)
+
+    async def _collect(self, payload: Any) -> list[Any]:
+        results: list[Any] = []
+        limit = self._work.output_limit
+        if self._work.stage.is_async_generator:
+            async for result in self._function(payload):
+                results.append(result)
+                self._check(len(results), limit)
+        else:
+            for result in self._function(payload):
+                results.append(result)
+                self._check(len(results), limit)
+        return results
+
+    def _check(self, count: int, limit: int) -> None:
+        if count > limit:
+            raise TooManyOutputsError(self._work.stage.name, limit)
+
+    async def _stream(self, message: Message[Any]) -> int:
+        emitted = 0
+        if self._work.stage.is_async_generator:
+            async for result in self._function(message.payload):
+                emitted += await self._work.stream_on(message, [result], emitted)
+        else:
+            for result in self._function(message.payload):
+                emitted += await self._work.stream_on(message, [result], emitted)
+        return emitted
+
+    async def _call_batch(self, payloads: list[Any]) -> Any:
+        call: Awaitable[Any]
+        if self._work.stage.expands:
+            call = self._collect(payloads)
+        else:
+            call = _resolved(self._function(payloads))
+        if self._watchdog is None:
+            return await call
+        lane = Lane()
+        lane.task = asyncio.current_task()
+        return await self._watchdog.guard(lane, call, self._work.stage.name)
+
+
+async def _resolved(result: Any) -> Any:
+    return await result if isinstance(result, Awaitable) else result

@@ -1,0 +1,183 @@
+"""Workers in processes, under our own supervision: one that dies costs only what it had in hand."""
+
+import asyncio
+import pickle
+import sys
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+from penstock.flow._chunk import Answer, Task
+from penstock.flow._errors import (
+    FatalError,
+    NotPicklableError,
+    StageTimeoutError,
+    WorkerDiedError,
+)
+from penstock.flow._executor import LostChunkError, start_feeders
+from penstock.flow._process import WorkerLostError, WorkerProcess, preparation
+from penstock.flow._stage import Stage
+from penstock.flow._wire import Frame
+from penstock.flow._work import Work
+from penstock.flow._worker_process import Setup
+
+_FALSE_STARTS = 3
+
+
+class ProcessExecutor:
+    """A worker process, and the next one when that is gone."""
+
+    def __init__(self, work: Work, setup: Setup, number: int) -> None:
+        self._stage = work.stage
+        self._clock = work.clock
+        self._setup = setup
+        self._name = f"{work.stage.name}/{number}"
+        self._process = WorkerProcess(setup, self._name)
+
+    async def chunk(self, payloads: list[Any]) -> Answer:
+        results, failures, expanded, seconds = await self._ask("chunk", payloads)
+        return Answer(results, failures, expanded, seconds)
+
+    async def whole(self, payloads: list[Any]) -> Any:
+        return await self._ask("whole", payloads)
+
+    async def begin(self, payload: Any) -> None:
+        await self._ask("begin", payload)
+
+    async def more(self) -> tuple[list[Any], bool]:
+        outputs, last = await self._ask("more", None)
+        return outputs, last
+
+    async def aclose(self) -> None:
+        await self._process.aclose()
+
+    async def _ask(self, kind: str, content: Any) -> Any:
+        await self._started()
+        frame = self._frame(kind, content)
+        expired = False
+
+        def overdue() -> None:
+            nonlocal expired
+            expired = True
+            self._process.kill()
+
+        timer = self._timer(overdue)
+        try:
+            answer, value = await self._process.ask(frame)
+        except WorkerLostError as lost:
+            raise await self._replace(lost, expired=expired) from lost
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if answer == "done":
+            return value
+        raise value
+
+    async def _started(self) -> None:
+        try:
+            for _ in range(_FALSE_STARTS):
+                try:
+                    await self._process.started()
+                except WorkerLostError as lost:
+                    how = lost.how
+                    await self._process.aclose()
+                    self._process = WorkerProcess(self._setup, self._name)
+                else:
+                    return
+        except Exception as error:
+            raise FatalError(
+                f"a worker of stage {self._stage.name!r} could not load its function ({error!r}); "
+                "define it at the top level of a module, in a script above its `__main__` guard"
+            ) from error
+        raise FatalError(
+            f"a worker of stage {self._stage.name!r} died {_FALSE_STARTS} times before it could start "
+            f"({how}); look at what importing its module does"
+        )
+
+    def _timer(self, overdue: Callable[[], None]) -> "asyncio.Task[None] | None":
+        seconds = self._stage.options.timeout
+        if seconds is None:
+            return None
+
+        async def watch() -> None:
+            await self._clock.sleep(seconds)
+            overdue()
+
+        return asyncio.create_task(watch(), name=f"{self._name}/timeout")
+
+    async def _replace(self, lost: WorkerLostError, *, expired: bool) -> LostChunkError:
+        culprit = self._process.in_hand
+        await self._process.aclose()
+        self._process = WorkerProcess(self._setup, self._name)
+        cause: Exception = WorkerDiedError(self._stage.name, lost.how)
+        if expired:
+            cause = StageTimeoutError(self._stage.name, self._stage.options.timeout or 0.0)
+        return LostChunkError(-1 if culprit is None else culprit, cause)
+
+    def _frame(self, kind: str, content: Any) -> Frame:
+        try:
+            return Frame((kind, content))
+        except Exception as error:
+            raise NotPicklableError(
+                self._stage.name, _culprit(content), f"{type(error).__name__}: {error}"
+            ) from error
+
+
+class ProcessPool:
+    """`workers` processes, each fed by a task on the loop."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self.workers = work.stage.options.workers
+
+    def start(self) -> list[asyncio.Task[None]]:
+        """Start the workers; the ends of their feeders are the end of the stage."""
+        work = self._work
+        setup = Setup(
+            preparation(work.stage.name),
+            reference(work.stage),
+            Task(work.stage.name, work.stage.expands, work.output_limit),
+        )
+        return start_feeders(
+            work, [ProcessExecutor(work, setup, number) for number in range(self.workers)]
+        )
+
+    def stop(self) -> None:
+        """All workers have ended."""
+
+    async def aclose(self) -> None:
+        """Each feeder has ended its process."""
+
+
+def reference(stage: Stage[..., Any]) -> bytes | tuple[str, str]:
+    """How another process finds the function: by name, or else as a pickle.
+
+    By name also where the name stands for the stage that was made of it, as below a decorator.
+
+    Raises:
+        NotPicklableError: Neither is possible.
+    """
+    function = stage.function
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    if module in sys.modules and isinstance(name, str) and "<" not in name:
+        try:
+            found: Any = reduce(getattr, name.split("."), sys.modules[module])
+        except AttributeError:
+            found = None
+        if found is function or (isinstance(found, Stage) and found.function is function):
+            return module, name
+    try:
+        return pickle.dumps(function)
+    except Exception as error:
+        what = f"its function {name or function!r}"
+        raise NotPicklableError(stage.name, what, f"{type(error).__name__}: {error}") from error
+
+
+def _culprit(content: Any) -> str:
+    payloads = content if isinstance(content, list) else [content]
+    for payload in payloads:
+        try:
+            pickle.dumps(payload)
+        except Exception:  # noqa: BLE001 - as above
+            return f"the payload {repr(payload)[:200]} of type {type(payload).__qualname__}"
+    return "a payload"

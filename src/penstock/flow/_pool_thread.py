@@ -1,0 +1,138 @@
+"""Workers in threads: chunks go in and come back, each crossing once."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+from penstock.flow._chunk import Answer, Task, listed, run_chunk
+from penstock.flow._errors import StageTimeoutError
+from penstock.flow._executor import LostChunkError, start_feeders
+from penstock.flow._work import Work
+
+_SLICE = 64
+Job = tuple[Callable[[], Any], "asyncio.Future[Any]"]
+
+
+class WorkerThread:
+    """One daemon thread that runs jobs one after the other."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Callable[[], Any]) -> "asyncio.Future[Any]":
+        """Run `job` after what was submitted before."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._jobs.put((job, future))
+        return future
+
+    def end(self) -> None:
+        """End after the job under way; nobody waits for it."""
+        self._jobs.put(None)
+
+    async def joined(self) -> None:
+        """Wait until the thread has ended."""
+        await self._loop.run_in_executor(None, self._thread.join)
+
+    def _run(self) -> None:
+        while (work := self._jobs.get()) is not None:
+            job, future = work
+            result, failure = None, None
+            try:
+                result = job()
+            except BaseException as error:  # noqa: BLE001 - carried over to the loop
+                failure = error
+            try:
+                self._loop.call_soon_threadsafe(_answer, future, result, failure)
+            except RuntimeError:
+                return  # the loop was closed while the job hung: nobody waits for it any more
+
+
+def _answer(future: "asyncio.Future[Any]", result: Any, failure: BaseException | None) -> None:
+    if future.done():
+        return
+    if failure is None:
+        future.set_result(result)
+    else:
+        future.set_exception(failure)
+
+
+class ThreadExecutor:
+    """A thread that is replaced when it hangs: it cannot be killed, so it is left behind."""
+
+    def __init__(self, work: Work, number: int) -> None:
+        self._work = work
+        self._function: Callable[[Any], Any] = work.stage.function
+        self._task = Task(work.stage.name, work.stage.expands, work.output_limit)
+        self._name = f"{work.stage.name}/{number}"
+        self._thread = WorkerThread(self._name)
+        self._generator: Iterator[Any] = iter(())
+
+    async def chunk(self, payloads: list[Any]) -> Answer:
+        def job() -> Answer:
+            started = time()
+            answer = run_chunk(function, payloads, task, progress)
+            answer.seconds = time() - started
+            return answer
+
+        function, task, time, progress = self._function, self._task, self._work.clock.monotonic, [0]
+        answer: Answer = await self._result(job, progress)
+        return answer
+
+    async def whole(self, payloads: list[Any]) -> Any:
+        function, task = self._function, self._task
+        if task.expands:
+            return await self._result(lambda: listed(function(payloads), task), [0])
+        return await self._result(lambda: function(payloads), [0])
+
+    async def begin(self, payload: Any) -> None:
+        self._generator = iter(self._function(payload))
+
+    async def more(self) -> tuple[list[Any], bool]:
+        generator = self._generator
+        outputs = await self._result(lambda: list(islice(generator, _SLICE)), [0])
+        return outputs, len(outputs) < _SLICE
+
+    async def _result(self, job: Callable[[], Any], progress: list[int]) -> Any:
+        future = self._thread.submit(job)
+        seconds = self._work.stage.options.timeout
+        if seconds is None:
+            return await future
+        timer = asyncio.ensure_future(self._work.clock.sleep(seconds))
+        try:
+            await asyncio.wait((future, timer), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+        if future.done():
+            return future.result()
+        self._thread.end()
+        self._thread = WorkerThread(self._name)
+        raise LostChunkError(progress[0], StageTimeoutError(self._work.stage.name, seconds))
+
+    async def aclose(self) -> None:
+        self._thread.end()
+
+
+class ThreadPool:
+    """`workers` threads, each fed by a task on the loop."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self.workers = work.stage.options.workers
+
+    def start(self) -> list[asyncio.Task[None]]:
+        """Start the workers; the ends of their feeders are the end of the stage."""
+        return start_feeders(
+            self._work, [ThreadExecutor(self._work, number) for number in range(self.workers)]
+        )
+
+    def stop(self) -> None:
+        """All workers have ended."""
+
+    async def aclose(self) -> None:
+        """Each feeder has ended its thread."""

@@ -1,0 +1,75 @@
+"""From the source into the first channel: only as much as there is room for."""
+
+import asyncio
+from typing import Any
+
+from penstock.flow._channel import MemoryChannel
+from penstock.flow._message import Message
+from penstock.flow._outcome import Ledger
+from penstock.flow._source import EndOfSource, Source
+
+_DEMAND = 1024
+
+
+class Pump:
+    """Pulls from the source until it ends, or until it is asked to drain."""
+
+    def __init__(self, source: Source[Any], ledger: Ledger, out: MemoryChannel[Any]) -> None:
+        self._source = source
+        self._ledger = ledger
+        self._out = out
+        self._pull: asyncio.Task[Any] | None = None
+        self.draining = False
+        self.in_hand = 0
+
+    def drain(self) -> None:
+        """Pull no more; what has been pulled goes on."""
+        self.draining = True
+        if self._pull is not None:
+            self._pull.cancel()
+        # A pump that waits for room although it holds nothing must look again.
+        self._out.wake_writers()
+
+    async def run(self) -> None:
+        """Pull until the end of the source, then end the stream."""
+        out = self._out
+        while not self.draining:
+            room = out.capacity - len(out.items)
+            if room <= 0 or out.bytes >= out.capacity_bytes:
+                await out.wait_room()
+                continue
+            messages = await self._pulled(min(room, _DEMAND))
+            if messages is None:
+                break
+            await self._push(messages, out)
+        out.close()
+
+    async def _pulled(self, demand: int) -> list[Message[Any]] | None:
+        """What the source gives; None at its end, and when the flow drains."""
+        self._pull = asyncio.current_task()
+        try:
+            messages = list(await self._source.pull(demand))
+        except EndOfSource:
+            return None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self.draining or task is None or task.uncancel():
+                raise
+            return None
+        finally:
+            self._pull = None
+        if not messages:
+            await asyncio.sleep(0)
+        return messages
+
+    async def _push(self, messages: list[Message[Any]], out: MemoryChannel[Any]) -> None:
+        self._ledger.opened(messages)
+        self.in_hand = len(messages)
+        sent = out.put_many_nowait(messages)
+        self.in_hand -= sent
+        for message in messages[sent:]:
+            again = False
+            while not out.put_nowait(message):
+                await out.wait_room(again=again)
+                again = True
+            self.in_hand -= 1

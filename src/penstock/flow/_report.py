@@ -1,0 +1,160 @@
+"""What a flow has done, and what would make it faster."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from penstock.base import format_size
+from penstock.flow._dead_letters import DeadLetter, DeadLetterStore
+from penstock.flow._statistics import FlowStatistics, StageStatistics
+
+Ending = Literal["finished", "drained", "cancelled", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowReport:
+    """The outcome of a run: `pulled + extra == delivered + filtered + dead + in_flight`."""
+
+    flow: str
+    ending: Ending
+    """`drained` where it was asked to stop and finished its work; `cancelled` also when a drain came too late."""
+
+    statistics: FlowStatistics
+    acked: int
+    """Source messages that are settled, and acknowledged to the source."""
+    letters: DeadLetterStore = field(repr=False)
+
+    @property
+    def pulled(self) -> int:
+        """Messages that the source gave."""
+        return self.statistics.pulled
+
+    @property
+    def extra(self) -> int:
+        """Messages gained from one to many."""
+        return self.statistics.extra
+
+    @property
+    def delivered(self) -> int:
+        """Messages that the last stage is done with."""
+        return self.statistics.delivered
+
+    @property
+    def filtered(self) -> int:
+        """Messages that a stage let go on purpose."""
+        return self.statistics.filtered
+
+    @property
+    def dead(self) -> int:
+        """Messages recorded as dead letters."""
+        return self.statistics.dead
+
+    @property
+    def in_flight(self) -> int:
+        """Messages not settled: handed back by a drain, or left by a cancel."""
+        return self.statistics.in_flight
+
+    @property
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        """The last 1,000 dead letters; `dead` counts all. Give the flow `dead_letters=` to keep all."""
+        return self.letters.read()
+
+    @property
+    def stages(self) -> Mapping[str, StageStatistics]:
+        """The statistics of each stage at the end."""
+        return self.statistics.stages
+
+    @property
+    def bottleneck(self) -> str:
+        """The stage whose workers were busiest; empty where nothing ran."""
+        return bottleneck_of(self.statistics)
+
+    @property
+    def advice(self) -> str:
+        """What to change about the bottleneck, in one sentence."""
+        return advice_of(self.statistics)
+
+    def __str__(self) -> str:
+        return f"{render(self.statistics)}\n{self.ending}; {self.advice}"
+
+
+def bottleneck_of(statistics: FlowStatistics) -> str:
+    """The busiest stage; of equals the first."""
+    stages = [one for one in statistics.stages.values() if one.taken]
+    return max(stages, key=lambda one: one.utilization).name if stages else ""
+
+
+def advice_of(statistics: FlowStatistics) -> str:
+    """What would make the flow faster."""
+    name = bottleneck_of(statistics)
+    if not name:
+        return "no message reached a stage"
+    stage = statistics.stages[name]
+    share = f"{stage.utilization:.0%}"
+    if stage.utilization < 0.5:
+        return (
+            f"the source sets the pace: the busiest stage, {name!r}, was busy {share} of the time"
+        )
+    if stage.pool == "process":
+        return f"{name!r} is the bottleneck ({share} busy): raise its workers up to the number of cores"
+    if stage.pool == "thread":
+        return f"{name!r} is the bottleneck ({share} busy): raise its workers, or use pool='process' if it computes"
+    if stage.run_p50 < 1e-4:
+        return f"{name!r} is the bottleneck ({share} busy) and computes on the loop: give it batch=N or pool='process'"
+    return f"{name!r} is the bottleneck ({share} busy): raise its workers"
+
+
+_COLUMNS = (
+    "stage", "pool", "taken", "out", "filtered", "dead", "retries", "queue", "peak", "wait p50", "run p50",
+    "run p99", "per s", "busy",
+)  # fmt: skip
+
+
+def render(statistics: FlowStatistics) -> str:
+    """The statistics as a table of plain text."""
+    rows = [_COLUMNS, *(_row(stage) for stage in statistics.stages.values())]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column < 2 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    head = (
+        f"flow {statistics.flow}: {statistics.pulled:,} pulled + {statistics.extra:,} extra = "
+        f"{statistics.delivered:,} delivered + {statistics.filtered:,} filtered + {statistics.dead:,} dead + "
+        f"{statistics.in_flight:,} in flight, in {statistics.elapsed:.2f}s"
+    )
+    return "\n".join([head, *lines])
+
+
+def _row(stage: StageStatistics) -> tuple[str, ...]:
+    return (
+        stage.name,
+        f"{stage.pool} x{stage.workers}",
+        f"{stage.taken:,}",
+        f"{stage.emitted:,}",
+        f"{stage.filtered:,}",
+        f"{stage.dead:,}",
+        f"{stage.retries:,}",
+        f"{stage.queue_items:,} ({format_size(stage.queue_bytes)})",
+        f"{stage.peak_items:,}/{stage.capacity:,}",
+        seconds(stage.wait_p50),
+        seconds(stage.run_p50),
+        seconds(stage.run_p99),
+        f"{stage.throughput:,.0f}",
+        f"{stage.utilization:.0%}",
+    )
+
+
+def seconds(value: float) -> str:
+    """A duration for people, in three digits.
+
+    >>> seconds(0.0123)
+    '12.3ms'
+    """
+    for factor, unit in ((1e-6, "ns"), (1e-3, "us"), (1.0, "ms")):
+        if value < factor:
+            return f"{value / factor * 1000:.3g}{unit}"
+    return f"{value:.3g}s"

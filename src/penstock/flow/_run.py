@@ -1,0 +1,237 @@
+"""One run of a flow: the coordinator, and the handle by which others watch and end it."""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+
+from penstock.base import Clock, parse_duration
+from penstock.flow._channel import MemoryChannel
+from penstock.flow._dead_letters import dead_letters_of
+from penstock.flow._errors import FlowFailedError
+from penstock.flow._outcome import Ledger
+from penstock.flow._plan import FlowPlan
+from penstock.flow._pool_async import AsyncPool
+from penstock.flow._pool_process import ProcessPool
+from penstock.flow._pool_sink import SinkPool
+from penstock.flow._pool_thread import ThreadPool
+from penstock.flow._progress import Observer, observe
+from penstock.flow._pump import Pump
+from penstock.flow._report import Ending, FlowReport
+from penstock.flow._sink import Sink
+from penstock.flow._snapshot import snapshot
+from penstock.flow._source import source_of
+from penstock.flow._stage import Stage
+from penstock.flow._statistics import FlowStatistics
+from penstock.flow._work import Work
+
+AnyPool = AsyncPool | ThreadPool | ProcessPool | SinkPool
+
+
+class RunningFlow:
+    """A flow at work. Leave it by `async with`, or wait for its end with `wait`.
+
+    `drain` finishes what is inside, `cancel` ends now; both may be called at any time, any number
+    of times, before the start and after the end, and from the loop's thread only.
+    """
+
+    def __init__(self, plan: FlowPlan, observer: Observer | None = None) -> None:
+        self._plan = plan
+        self._observer = observer
+        self._clock: Clock = plan.options.clock
+        self._changed = asyncio.Event()
+        self._source = source_of(plan.source, plan.options.name)
+        self._letters = dead_letters_of(plan.options.dead_letters, plan.options.name)
+        self._ledger = Ledger(plan.options.name, self._source, self._letters, self._clock)
+        self._ledger.changed = self._changed.set
+        self._works: list[Work] = []
+        self._pools: list[AnyPool] = []
+        self._intakes = [self._channel(stage) for stage in plan.stages]
+        self._pump = Pump(self._source, self._ledger, self._intakes[0])
+        self._drain_asked = self._cancel_asked = False
+        self._deadline: asyncio.Task[None] | None = None
+        self._started_at = self._clock.monotonic()
+        self._coordinator = asyncio.create_task(self._coordinate(), name=plan.options.name)
+
+    async def wait(self) -> FlowReport:
+        """Return when the flow has ended.
+
+        Raises:
+            FlowFailedError: It ended by a fatal error, of a stage, the source, the sink, or ours.
+        """
+        return await asyncio.shield(self._coordinator)
+
+    async def drain(self, deadline: object = None) -> FlowReport:
+        """Stop pulling, finish what is inside, flush, commit, close.
+
+        Args:
+            deadline: Longest time (`30s`); what is not done then is cancelled. None waits for ever.
+
+        Raises:
+            FlowFailedError: As `wait`.
+        """
+        self.begin_drain(None if deadline is None else parse_duration(deadline).total_seconds())
+        return await self.wait()
+
+    async def stop(self) -> FlowReport:
+        """Drain within the flow's `drain_timeout`, then end."""
+        return await self.drain(self._plan.options.drain_timeout)
+
+    async def cancel(self) -> FlowReport:
+        """End now: nothing more is acknowledged, and the source is handed back what is in flight."""
+        self.begin_cancel()
+        return await self.wait()
+
+    def begin_drain(self, seconds: float | None) -> None:
+        """Ask for a drain without waiting for it, as a signal handler must."""
+        self._drain_asked = True
+        if seconds is not None and self._deadline is None:
+            self._deadline = asyncio.create_task(self._expire(seconds), name="drain deadline")
+        self._changed.set()
+
+    def begin_cancel(self) -> None:
+        """Ask for a cancel without waiting for it."""
+        self._cancel_asked = True
+        self._changed.set()
+
+    def statistics(self) -> FlowStatistics:
+        """The flow at this instant, frozen."""
+        elapsed = self._clock.monotonic() - self._started_at
+        return snapshot(self._ledger, self._works, self._pump, elapsed)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self.begin_cancel()
+        await asyncio.wait([self._coordinator])
+        if error is None:
+            self._coordinator.result()
+
+    async def _expire(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self.begin_cancel()
+
+    async def _coordinate(self) -> FlowReport:
+        """One loop with fixed priorities: shutdown, completions, and last the end of the work."""
+        work = asyncio.create_task(self._work(), name=f"{self._plan.options.name}/work")
+        work.add_done_callback(lambda _: self._changed.set())
+        failure: BaseException | None = None
+        try:
+            while not work.done():
+                await self._changed.wait()
+                self._changed.clear()
+                if self._cancel_asked:
+                    work.cancel()
+                elif self._drain_asked:
+                    self._begin_drain()
+                await self._ledger.acknowledge()
+        except BaseException as error:  # noqa: BLE001 - re-raised below, after the work has ended
+            failure = error
+            work.cancel()
+        await asyncio.wait([work])
+        if not work.cancelled() and work.exception() is not None:
+            failure = failure or _first(work.exception())
+        return await self._end(failure, cancelled=work.cancelled())
+
+    def _begin_drain(self) -> None:
+        if self._works and not self._pump.draining:
+            self._pump.drain()
+            for work in self._works:
+                work.drain()
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            self._build(group)
+            self._changed.set()
+            ends = [
+                group.create_task(_run_stage(work, pool), name=f"{work.stage.name}/end")
+                for work, pool in zip(self._works, self._pools, strict=True)
+            ]
+            group.create_task(self._pump.run(), name="source")
+            watcher = group.create_task(self._watch(), name="progress")
+            await asyncio.wait(ends)
+            watcher.cancel()
+
+    async def _watch(self) -> None:
+        if self._observer is not None:
+            await observe(self.statistics, self._observer, self._clock)
+
+    def _channel(self, stage: Stage[..., Any]) -> MemoryChannel[Any]:
+        return MemoryChannel(
+            stage.name,
+            capacity=self._plan.capacity(stage),
+            capacity_bytes=self._plan.capacity_bytes(stage),
+            time=self._clock.monotonic,
+        )
+
+    def _build(self, group: asyncio.TaskGroup) -> None:
+        chance = self._plan.chance()
+        outs = [*self._intakes[1:], None]
+        for stage, intake, out in zip(self._plan.stages, self._intakes, outs, strict=True):
+            work = Work(stage, intake, out, self._ledger, self._clock, chance, group)
+            self._works.append(work)
+            self._pools.append(_pool_of(work))
+
+    async def _end(self, failure: BaseException | None, *, cancelled: bool) -> FlowReport:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        for close in (
+            self._ledger.close,
+            *(pool.aclose for pool in self._pools),
+            self._source.aclose,
+        ):
+            try:
+                await close()
+            except Exception as error:  # noqa: BLE001 - the first failure is reported, after all is closed
+                failure = failure or error
+        if isinstance(failure, asyncio.CancelledError):
+            raise failure
+        ending: Ending = (
+            "cancelled" if cancelled else "drained" if self._drain_asked else "finished"
+        )
+        report = FlowReport(
+            flow=self._plan.options.name,
+            ending="failed" if failure else ending,
+            statistics=self.statistics(),
+            acked=self._ledger.acked,
+            letters=self._letters,
+        )
+        if failure is not None:
+            raise FlowFailedError(
+                self._plan.options.name, f"{type(failure).__name__}: {failure}", report
+            ) from failure
+        return report
+
+
+def _pool_of(work: Work) -> AnyPool:
+    if isinstance(work.stage.function, Sink):
+        return SinkPool(work, work.stage.function)
+    if work.stage.options.pool == "thread":
+        return ThreadPool(work)
+    if work.stage.options.pool == "process":
+        return ProcessPool(work)
+    return AsyncPool(work)
+
+
+async def _run_stage(work: Work, pool: AnyPool) -> None:
+    """Run the workers of a stage; when all are done, that is the end of the stream below."""
+    tasks = pool.start()
+    await asyncio.wait(tasks)
+    pool.stop()
+    # A worker that failed ends the flow: what is below must not take that for the end of the stream.
+    failed = any(task.cancelled() or task.exception() is not None for task in tasks)
+    if work.out is not None and not failed:
+        work.out.close()
+
+
+def _first(error: BaseException | None) -> BaseException | None:
+    """The error at the root of a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,252 @@
+"""A stage: a function, and how the flow is to run it."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import BuiltinFunctionType
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
+
+from penstock.base import ConfigError, Problem, RetryPolicy, parse_duration, parse_size
+from penstock.flow._sink import Sink
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Pool = Literal["async", "thread", "process"]
+Order = Literal["none", "input"]
+_POOLS = ("async", "thread", "process")
+_ORDERS = ("none", "input")
+_BATCH_WAIT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class StageOptions:
+    """How a stage is run, checked; durations in seconds, sizes in bytes."""
+
+    name: str
+    pool: Pool = "async"
+    workers: int = 1
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout: float | None = None
+    chunk: int = 256
+    batch: int = 0
+    within: float = _BATCH_WAIT
+    capacity: int | None = None
+    capacity_bytes: int | None = None
+    streaming: bool = False
+    collective: bool = False
+    order: Order = "none"
+
+
+@dataclass(frozen=True)
+class Stage(Generic[P, R]):
+    """A function with its options; still callable as the function it is, so it is tested as one."""
+
+    function: Callable[P, R]
+    options: StageOptions
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.function(*args, **kwargs)
+
+    @property
+    def name(self) -> str:
+        """Its name in the flow, the function's unless given."""
+        return self.options.name
+
+    @property
+    def expands(self) -> bool:
+        """Whether it makes any number of messages of one: the function is a generator."""
+        return inspect.isgeneratorfunction(_unwrapped(self.function)) or self.is_async_generator
+
+    @property
+    def is_async_generator(self) -> bool:
+        """Whether it is an `async def` with `yield`."""
+        return inspect.isasyncgenfunction(_unwrapped(self.function))
+
+    @property
+    def is_async(self) -> bool:
+        """Whether calling it gives something to await."""
+        return _is_coroutine_function(self.function)
+
+    def renamed(self, name: str) -> "Stage[P, R]":
+        """The same stage under another name."""
+        return replace(self, options=replace(self.options, name=name))
+
+
+@overload
+def stage(function: Callable[P, R], /) -> Stage[P, R]: ...
+
+
+@overload
+def stage(
+    *,
+    name: str | None = None,
+    pool: Pool | None = None,
+    workers: int = 1,
+    retry: RetryPolicy | None = None,
+    timeout: object = None,
+    chunk: int = 256,
+    batch: int = 0,
+    within: object = _BATCH_WAIT,
+    capacity: int | None = None,
+    capacity_bytes: object = None,
+    streaming: bool = False,
+    collective: bool = False,
+    order: Order = "none",
+) -> Callable[[Callable[P, R]], Stage[P, R]]: ...
+
+
+def stage(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a stage of a function.
+
+    A function gets one payload and returns one result; `None` or `Drop` filters the message out.
+    A generator makes any number of messages of one. With `batch` it gets a list and returns a list
+    with one result per message.
+
+    Args:
+        function: `async def` runs as tasks on the loop, a plain function in threads; `pool` decides otherwise.
+        options: By keyword:
+            name: In statistics and errors; default the function's name.
+            pool: `async` (a plain function then runs on the loop and must not block), `thread` or `process`.
+            workers: How many messages, chunks or batches are worked on at a time.
+            retry: Which errors are tried again, how often and how soon; default one attempt.
+            timeout: Longest time of one attempt (`60s`); a process is killed, a thread abandoned and replaced.
+            chunk: Most messages per hop into a thread or process; invisible to the function.
+            batch: Messages per call; the function gets a list. 0: it gets one payload.
+            within: Longest time that the first message of a batch waits for company (`2s`).
+            capacity: Most messages waiting before the stage; default the flow's.
+            capacity_bytes: Most bytes waiting before the stage (`64MiB`); default the flow's.
+            streaming: Outputs are handed on while the attempt goes on; repeats may then reach the sink.
+            collective: Results of a batch belong to the batch as a whole; any number of them.
+            order: `input` hands results on in the order of the messages; `none` as they come.
+
+    Raises:
+        ConfigError: All options that are wrong, at once.
+    """
+    if function is None:
+        return partial(_make, options=options)
+    return _make(function, options=options)
+
+
+def _make(work: Any, options: dict[str, Any]) -> Stage[..., Any]:
+    is_sink = isinstance(work, Sink)
+    called = "a sink" if is_sink else "a function"
+    if not (callable(work) or is_sink):
+        raise TypeError(f"expected {called} to make a stage of, got {work!r}")
+    name = options.get("name") or _name_of(work)
+    problems: list[Problem] = []
+
+    def read(key: str, parse: Callable[[Any], Any]) -> None:
+        if options.get(key) is None:
+            options.pop(key, None)
+            return
+        try:
+            options[key] = parse(options[key])
+        except (ValueError, TypeError) as error:
+            problems.append(Problem("<python>", 0, f"{name}.{key}", str(error)))
+
+    options = dict(options)
+    for key, parse in _PARSERS.items():
+        read(key, parse)
+    options.setdefault("pool", _default_pool(work, is_sink=is_sink))
+    problems += [Problem("<python>", 0, name, text) for text in _conflicts(work, options)]
+    if problems:
+        raise ConfigError(tuple(problems))
+    return Stage(cast("Callable[..., Any]", work), StageOptions(**{**options, "name": name}))
+
+
+def _at_least(least: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"expected a whole number >= {least}, got {value!r}")
+        return value
+
+    return parse
+
+
+def _one_of(allowed: Iterable[str]) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(f"expected one of {', '.join(allowed)}, got {value!r}")
+        return str(value)
+
+    return parse
+
+
+def _seconds(value: Any) -> float:
+    seconds = parse_duration(value).total_seconds()
+    if not seconds:
+        raise ValueError(f"expected a duration above 0, got {value!r}")
+    return seconds
+
+
+_PARSERS: dict[str, Callable[[Any], Any]] = {
+    "pool": _one_of(_POOLS),
+    "workers": _at_least(1),
+    "retry": RetryPolicy.model_validate,
+    "timeout": _seconds,
+    "chunk": _at_least(1),
+    "batch": _at_least(0),
+    "within": _seconds,
+    "capacity": _at_least(1),
+    "capacity_bytes": parse_size,
+    "order": _one_of(_ORDERS),
+}
+
+
+def _conflicts(work: Any, options: dict[str, Any]) -> list[str]:
+    made = Stage(work, StageOptions(name=""))
+    found = []
+    waits = made.is_async or made.is_async_generator
+    if waits and options["pool"] != "async":
+        found.append(
+            f"an async function runs on the loop; remove pool={options['pool']!r}, or use a plain function"
+        )
+    if options.get("streaming") and not made.expands:
+        found.append(
+            "streaming=True needs a generator function: hand results on with `yield`, or remove it"
+        )
+    if options.get("collective") and not options.get("batch"):
+        found.append("collective=True needs batch=N, the number of messages per call")
+    if options.get("batch") and made.expands and not options.get("collective"):
+        found.append(
+            "a generator over a batch cannot say which message a result belongs to; say collective=True"
+        )
+    if options.get("streaming") and (options.get("batch") or options.get("order") == "input"):
+        found.append("streaming=True goes with neither batch nor order='input'")
+    if options.get("collective") and options.get("order") == "input":
+        found.append("collective=True has no input order to keep; remove order='input'")
+    return found
+
+
+def as_stage(given: Any) -> Stage[..., Any]:
+    """The stage that stands for what a user gave: a `Stage`, a function, or a `Sink`."""
+    if isinstance(given, Stage):
+        return given
+    return _make(given, options={})
+
+
+def _default_pool(work: Any, *, is_sink: bool) -> Pool:
+    # `list.append` and its like never wait for anything, so that a thread would be waste.
+    if is_sink or isinstance(work, BuiltinFunctionType) or work is print:
+        return "async"
+    made = Stage(work, StageOptions(name=""))
+    return "async" if made.is_async or made.is_async_generator else "thread"
+
+
+def _name_of(work: Any) -> str:
+    while isinstance(work, partial):
+        work = work.func
+    return str(getattr(work, "__name__", type(work).__name__)).strip("<>")
+
+
+def _unwrapped(work: Any) -> Any:
+    while isinstance(work, partial):
+        work = work.func
+    if not inspect.isroutine(work) and not inspect.isclass(work) and callable(work):
+        return type(work).__call__
+    return work
+
+
+def _is_coroutine_function(work: Any) -> bool:
+    return inspect.iscoroutinefunction(_unwrapped(work))

@@ -1,0 +1,315 @@
+"""What every worker of a stage shares: where its messages come from, and what becomes of them."""
+
+import asyncio
+import random
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.base import Clock
+from penstock.flow._channel import MemoryChannel
+from penstock.flow._dead_letters import Reason
+from penstock.flow._errors import FatalError, PoisonError, WorkerDiedError
+from penstock.flow._message import Drop, Message, size_of
+from penstock.flow._order import Reorder
+from penstock.flow._outcome import Ledger, reason_of
+from penstock.flow._stage import Stage
+from penstock.flow._statistics import Meter
+
+_CRASHES = 3
+
+
+@dataclass(slots=True)
+class Work:
+    """One stage of one run.
+
+    `intake` is the channel above it, `out` the one below; the last stage has none, and delivers.
+    """
+
+    stage: Stage[..., Any]
+    intake: MemoryChannel[Any]
+    out: MemoryChannel[Any] | None
+    ledger: Ledger
+    clock: Clock
+    chance: random.Random
+    group: asyncio.TaskGroup
+    meter: Meter = field(default_factory=Meter)
+    ready: deque[Message[Any]] = field(default_factory=deque)
+    parked: dict[Message[Any], asyncio.Task[None]] = field(default_factory=dict)
+    draining: bool = False
+    reorder: Reorder | None = None
+
+    def __post_init__(self) -> None:
+        if self.stage.options.order == "input":
+            self.reorder = Reorder(self.intake.capacity)
+
+    @property
+    def held(self) -> bool:
+        """Whether new work must wait: enough is parked, or the head of the order is too far behind."""
+        waiting = len(self.parked) + len(self.ready)
+        return waiting >= self.intake.capacity or (self.reorder is not None and self.reorder.full)
+
+    def take_nowait(self) -> Message[Any] | None:
+        """The next message to work on, if there is one: first those that are due again."""
+        if self.ready:
+            return self.ready.popleft()
+        if self.parked or self.reorder is not None:
+            return None if self.held else self._enter(self.intake.get_nowait())
+        message = self.intake.get_nowait()
+        if message is not None:
+            self.meter.taken += 1 if message.notes is None else message.notes.weight
+        return message
+
+    def take_many_nowait(self, limit: int) -> list[Message[Any]]:
+        """Up to `limit` messages to work on; those that are due again come alone."""
+        if self.ready or self.parked or self.reorder is not None:
+            message = self.take_nowait()
+            taken = [] if message is None else [message]
+            while taken and taken[0].attempt == 1 and len(taken) < limit and not self.ready:
+                message = self.take_nowait()
+                if message is None:
+                    break
+                taken.append(message)
+            return taken
+        taken = self.intake.get_many_nowait(limit)
+        self.meter.taken += weight_of(taken)
+        return taken
+
+    def _enter(self, message: Message[Any] | None) -> Message[Any] | None:
+        if message is not None:
+            self.meter.taken += message.weight
+            if self.reorder is not None:
+                message.annotate().place = self.reorder.enter()
+        return message
+
+    async def wait_work(self) -> bool:
+        """Wait until there is something to take; False: the stage is over, for every worker."""
+        intake = self.intake
+        while True:
+            if self.ready or (intake.items and not self.held):
+                return True
+            if self.over:
+                intake.wake_all()
+                return False
+            await intake.wait_changed()
+
+    @property
+    def over(self) -> bool:
+        """Whether the stream has ended and nothing can come back."""
+        return self.intake.closed and not self.intake.items and not self.meter.in_hand
+
+    async def finish(self, message: Message[Any], result: Any) -> None:
+        """The attempt succeeded with one result."""
+        if self.out is not None and (result is None or type(result) is Drop):
+            await self._filter(message)
+            return
+        message.payload = result
+        await self._pass_on(message, [message])
+
+    async def expand(self, message: Message[Any], results: list[Any]) -> None:
+        """The attempt succeeded with any number of results."""
+        kept = [one for one in results if one is not None and type(one) is not Drop]
+        if not kept:
+            await self._filter(message)
+            return
+        place = 0 if message.notes is None else message.notes.place
+        children = self.ledger.hand_out(message, kept)
+        self.meter.extra += len(children) - message.weight
+        if self.reorder is not None:
+            await self._release(self.reorder, place, children)
+        else:
+            await self.hand_on(children)
+
+    async def finish_many(self, batch: list[Message[Any]], results: Any) -> None:
+        """The attempt succeeded with one result per message."""
+        if self.out is None:
+            self.deliver(batch)
+            return
+        if self.reorder is None and None not in results:
+            for message, result in zip(batch, results, strict=True):
+                if type(result) is Drop or message.notes is not None:
+                    break
+                message.payload = result
+                message.size = size_of(result)
+            else:
+                await self.hand_on(batch)
+                return
+        for message, result in zip(batch, results, strict=True):
+            await self.finish(message, result)
+
+    async def merge(self, batch: list[Message[Any]], results: list[Any]) -> None:
+        """The attempt succeeded with results that belong to the batch as a whole."""
+        kept = [one for one in results if one is not None and type(one) is not Drop]
+        if self.out is None:
+            self.deliver(batch)
+        elif not kept:
+            for message in batch:
+                await self._filter(message)
+        else:
+            before = weight_of(batch)
+            merged = self.ledger.merge(batch, kept)
+            self.meter.extra += weight_of(merged) - before
+            await self.hand_on(merged)
+
+    async def stream_on(self, message: Message[Any], results: list[Any], place: int) -> int:
+        """Hand on outputs of an attempt that is still going on; returns how many."""
+        kept = [one for one in results if one is not None and type(one) is not Drop]
+        children = [message.child(one, number) for number, one in enumerate(kept, start=place)]
+        if children:
+            self.ledger.gain(message, len(children))
+            self.meter.extra += len(children)
+            await self.hand_on(children)
+        return len(children)
+
+    async def end_stream(self, message: Message[Any], emitted: int) -> None:
+        """A streaming attempt has succeeded: its message is used up."""
+        if not emitted:
+            await self._filter(message)
+            return
+        self.meter.extra -= message.weight
+        self.ledger.settle(message)
+
+    @property
+    def output_limit(self) -> int:
+        """Most outputs of one attempt that are held back until it has succeeded."""
+        return self.intake.capacity if self.out is None else self.out.capacity
+
+    async def hand_on(self, messages: list[Message[Any]]) -> None:
+        """Put finished messages into the channel below, or deliver them."""
+        if self.out is None:
+            self.deliver(messages)
+            return
+        sent = self.out.put_many_nowait(messages)
+        self.meter.emitted += weight_of(messages[:sent])
+        if sent < len(messages):
+            await self._push(messages[sent:], self.out)
+
+    async def _push(self, messages: list[Message[Any]], out: MemoryChannel[Any]) -> None:
+        started = self.clock.monotonic()
+        for message in messages:
+            # Counted before the channel can hand it to anyone, and not while it waits for room.
+            again = False
+            while not out.put_nowait(message):
+                await out.wait_room(again=again)
+                again = True
+            self.meter.emitted += message.weight
+        out.pass_room()
+        self.meter.blocked += self.clock.monotonic() - started
+
+    def deliver(self, messages: list[Message[Any]]) -> None:
+        """The last stage is done with these."""
+        weight = weight_of(messages)
+        self.meter.emitted += weight
+        self.ledger.delivered += weight
+        for message in messages:
+            self.ledger.settle(message)
+
+    async def _pass_on(self, message: Message[Any], made: list[Message[Any]]) -> None:
+        if self.reorder is not None:
+            await self._release(self.reorder, message.annotate().place, made)
+            return
+        # Above 1 only for a message that comes again; the stages below count from 1.
+        if message.notes is not None:
+            message.notes.attempt = 1
+        message.size = size_of(message.payload)
+        await self.hand_on(made)
+
+    async def _release(self, reorder: Reorder, place: int, made: list[Message[Any]]) -> None:
+        for message in made:
+            message.annotate().attempt = 1
+            message.size = size_of(message.payload)
+        await reorder.release(place, made, self.hand_on)
+        self.intake.wake_all()
+
+    async def _filter(self, message: Message[Any]) -> None:
+        if self.out is None:
+            self.deliver([message])
+            return
+        self.meter.filtered += message.weight
+        self.ledger.settle(message)
+        await self._vacate(message)
+
+    async def _vacate(self, message: Message[Any]) -> None:
+        if self.reorder is not None:
+            await self._release(self.reorder, message.annotate().place, [])
+
+    async def fail(self, message: Message[Any], error: Exception) -> None:
+        """The attempt failed: try again later, or record a dead letter."""
+        self.meter.failures += 1
+        if isinstance(error, FatalError):
+            raise error
+        if not self._retryable(message, error):
+            await self.bury(message, error, reason_of(error))
+        elif self.draining:
+            await self._leave(message, error)
+        else:
+            self._park(message, error)
+
+    def _retryable(self, message: Message[Any], error: Exception) -> bool:
+        if isinstance(error, PoisonError):
+            return False
+        if isinstance(error, WorkerDiedError) and message.attempt < _CRASHES:
+            return True
+        return self.stage.options.retry.allows(message.attempt, error)
+
+    def _park(self, message: Message[Any], error: Exception) -> None:
+        delay = self.stage.options.retry.delay(message.attempt, self.chance)
+        self.parked[message] = self.group.create_task(
+            self._come_back(message, delay, error), name=f"{self.stage.name}/retry"
+        )
+
+    async def _come_back(self, message: Message[Any], delay: float, error: Exception) -> None:
+        try:
+            await self.clock.sleep(delay)
+        except asyncio.CancelledError:
+            if not self.draining or message not in self.parked:
+                raise
+            del self.parked[message]
+            await self._leave(message, error)
+            return
+        del self.parked[message]
+        self.again(message)
+
+    def again(self, message: Message[Any], *, counted: bool = True) -> None:
+        """Offer a message to the workers once more, as another attempt if `counted`."""
+        if counted:
+            message.annotate().attempt += 1
+            self.meter.retries += 1
+        self.ready.append(message)
+        self.intake.wake_all()
+
+    async def _leave(self, message: Message[Any], error: Exception) -> None:
+        """What a drain does with a message in backoff."""
+        notes = message.annotate()
+        if self.ledger.redelivers:
+            self.meter.returned += message.weight
+            self.ledger.hand_back(message)
+            await self._vacate(message)
+            self.intake.wake_all()
+        elif notes.last:
+            await self.bury(message, error, "drained")
+        else:
+            notes.last = True
+            self.again(message)
+
+    async def bury(self, message: Message[Any], error: BaseException, reason: Reason) -> None:
+        """Record a dead letter, then settle."""
+        await self.ledger.bury(message, self.stage.name, error, reason)
+        self.meter.dead += message.weight
+        self.ledger.settle_dead(message)
+        await self._vacate(message)
+
+    def drain(self) -> None:
+        """Stop waiting for messages in backoff."""
+        self.draining = True
+        for task in list(self.parked.values()):
+            task.cancel()
+
+
+def weight_of(messages: list[Message[Any]]) -> int:
+    """How many messages these stand for."""
+    weight = len(messages)
+    for message in messages:
+        if message.notes is not None:
+            weight += message.notes.weight - 1
+    return weight

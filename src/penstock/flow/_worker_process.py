@@ -1,0 +1,192 @@
+"""What runs inside a worker process: take a frame, call the function, answer."""
+
+import importlib
+import io
+import mmap
+import os
+import pickle
+import select
+import signal
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial, reduce
+from itertools import islice
+from multiprocessing import current_process, spawn
+from typing import Any
+
+from penstock.flow._chunk import Task, listed, run_chunk
+from penstock.flow._errors import FlowError, NotPicklableError
+from penstock.flow._stage import Stage
+from penstock.flow._wire import Frame, FrameReader, receive_blocking, send_blocking
+
+_GRACE = 2.0
+SLICE = 64
+
+
+@dataclass(eq=False)
+class RemoteError(FlowError):
+    """Stands for an error of a worker that cannot travel itself."""
+
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a worker is told first: how the parent was started, and what to call."""
+
+    preparation: dict[str, Any]
+    function: bytes | tuple[str, str]
+    """Pickled, or module and qualified name."""
+
+    task: Task
+
+
+class _MainOnDemand:
+    """Imports the parent's main module only when something in it is needed."""
+
+    def __init__(self) -> None:
+        self._data: dict[str, Any] = {}
+
+    def configure(self, preparation: dict[str, Any]) -> None:
+        self._data = {
+            key: value for key, value in preparation.items() if key.startswith("init_main")
+        }
+        spawn.prepare({key: value for key, value in preparation.items() if key not in self._data})
+
+    def load(self) -> None:
+        data, self._data = self._data, {}
+        if data:
+            # As multiprocessing does: a script without the guard must not start workers of workers.
+            process = current_process()
+            process._inheriting = True  # type: ignore[attr-defined] # noqa: SLF001 - the flag it looks at
+            try:
+                spawn.prepare(data)
+            finally:
+                del process._inheriting  # type: ignore[attr-defined] # noqa: SLF001
+
+    def loads(self, data: memoryview, buffers: list[memoryview]) -> Any:
+        return _Unpickler(self, io.BytesIO(data), buffers=buffers).load()
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, main: _MainOnDemand, file: io.BytesIO, buffers: list[memoryview]) -> None:
+        super().__init__(file, buffers=buffers)
+        self._main = main
+
+    def find_class(self, module: str, name: str, /) -> Any:
+        if module == "__main__":
+            self._main.load()
+        return super().find_class(module, name)
+
+
+class Worker:
+    """Answers one request after the other until its parent is gone."""
+
+    def __init__(self, sock: socket.socket, progress: memoryview) -> None:
+        self._sock = sock
+        self._progress = progress
+        self._main = _MainOnDemand()
+        self._reader = FrameReader(self._main.loads)
+        self._generator: Iterator[Any] = iter(())
+
+    def run(self) -> None:
+        """Work until the end of the stream."""
+        setup: Setup = receive_blocking(self._sock, self._reader)
+        self._main.configure(setup.preparation)
+        try:
+            function = self._resolve(setup.function)
+        except Exception as error:  # noqa: BLE001 - told to the parent, which ends the flow
+            self._answer("broken", portable(error))
+            return
+        self._answer("ready", None)
+        while True:
+            kind, content = receive_blocking(self._sock, self._reader)
+            self._progress[0] = 0
+            try:
+                result = self._do(kind, content, function, setup.task)
+            except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
+                self._answer("error", portable(error))
+            else:
+                self._answer("done", result, setup.task)
+
+    def _resolve(self, reference: bytes | tuple[str, str]) -> Callable[[Any], Any]:
+        if isinstance(reference, bytes):
+            found = self._main.loads(memoryview(reference), [])
+        else:
+            module, name = reference
+            if module == "__main__":
+                self._main.load()
+            found = reduce(getattr, name.split("."), importlib.import_module(module))
+        return found.function if isinstance(found, Stage) else found
+
+    def _do(self, kind: str, content: Any, function: Callable[[Any], Any], task: Task) -> Any:
+        if kind == "chunk":
+            started = time.perf_counter()
+            answer = run_chunk(function, content, task, self._progress)
+            answer.seconds = time.perf_counter() - started
+            answer.failures = {place: portable(error) for place, error in answer.failures.items()}
+            return (answer.results, answer.failures, answer.expanded, answer.seconds)
+        if kind == "whole":
+            return listed(function(content), task) if task.expands else function(content)
+        if kind == "begin":
+            self._generator = iter(function(content))
+            return None
+        outputs = list(islice(self._generator, SLICE))
+        return outputs, len(outputs) < SLICE
+
+    def _answer(self, kind: str, content: Any, task: Task | None = None) -> None:
+        try:
+            frame = Frame((kind, content))
+        except Exception as error:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
+            what = "a result of its function"
+            stage = "" if task is None else task.stage
+            frame = Frame(
+                ("error", NotPicklableError(stage, what, f"{type(error).__name__}: {error}"))
+            )
+        send_blocking(self._sock, frame)
+
+
+def portable(error: Exception) -> Exception:
+    """The error with its traceback as a note, or one that stands for it where it cannot travel."""
+    error.add_note("".join(traceback.format_exception(error)))
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    except Exception:  # noqa: BLE001 - whatever its own pickling raises
+        return RemoteError(type(error).__name__, str(error))
+    return error
+
+
+def main(handle: int, progress_handle: int) -> None:
+    """Run a worker on the inherited socket `handle`, until the parent is gone."""
+    # A signal for the whole group is the parent's to answer: it ends us by closing the socket.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sock = socket.socket(fileno=handle)
+    with mmap.mmap(progress_handle, 8) as shared:
+        os.close(progress_handle)
+        threading.Thread(target=partial(_outlive_nobody, handle), daemon=True).start()
+        progress = memoryview(shared).cast("Q")
+        try:
+            Worker(sock, progress).run()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return
+        finally:
+            progress.release()
+            sock.close()
+
+
+def _outlive_nobody(handle: int) -> None:
+    """End the process soon after its parent is gone, also in the middle of a call."""
+    poll = select.poll()
+    poll.register(handle, 0)
+    poll.poll()
+    time.sleep(_GRACE)
+    os._exit(1)

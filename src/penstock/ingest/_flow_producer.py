@@ -1,0 +1,84 @@
+"""Between the protocol, which runs in a thread, and the flow, which runs on the loop."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from functools import partial
+from typing import TypeVar
+from uuid import uuid4
+
+from penstock.ingest._errors import IngestError
+from penstock.ingest._plan import Plan
+from penstock.ingest._plan_flow import PlanFlow, Work
+from penstock.ingest._producer import Produced, Producer
+
+T = TypeVar("T")
+
+
+class AbandonedError(IngestError):
+    """The work of a plan was given up because the program ends; it is done again at the next start."""
+
+
+class FlowProducer(Producer):
+    """Runs the work of plans as flows on an event loop, one plan at a time."""
+
+    def __init__(self, work: Work, loop: asyncio.AbstractEventLoop, threads: Executor) -> None:
+        """Do nothing yet.
+
+        Args:
+            work: What the pipeline is.
+            loop: Where the flow runs; `produce` is called from a thread that is not the loop's.
+            threads: For what blocks.
+        """
+        self._work = work
+        self._loop = loop
+        self._threads = threads
+        self._task: asyncio.Task[Produced] | None = None
+        self._flow: PlanFlow | None = None
+        self._planned = 0
+        self._abandoned = False
+
+    def produce(self, plan: Plan) -> Produced:
+        return asyncio.run_coroutine_threadsafe(self._until_abandoned(plan), self._loop).result()
+
+    def abandon(self) -> None:
+        """Give up the plan in hand and those that would follow. Called on the loop."""
+        self._abandoned = True
+        if self._task is not None:
+            self._task.cancel()
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Files decoded, and files in all, of the plan in hand; both 0 where there is none."""
+        return (self._flow.files_done, self._planned) if self._flow else (0, 0)
+
+    async def _until_abandoned(self, plan: Plan) -> Produced:
+        label = f"{plan.pipeline}/{plan.seq}"
+        try:
+            if not self._abandoned:
+                self._task = asyncio.create_task(self._produce(plan), name=f"{label}/produce")
+                return await self._task
+        except asyncio.CancelledError:
+            if not self._abandoned:
+                raise
+        finally:
+            self._task = None
+        raise AbandonedError(f"the work of plan {label} was given up; it is done at the next start")
+
+    async def _produce(self, plan: Plan) -> Produced:
+        directory = self._work.directory / f"{plan.seq}-{uuid4().hex}"
+        await self._blocking(partial(directory.mkdir, parents=True))
+        self._flow, self._planned = (
+            PlanFlow(self._work, plan, directory, self._blocking),
+            len(plan.files),
+        )
+        try:
+            return await self._flow.run()
+        finally:
+            self._flow = None
+            # Not awaited in a thread: a cancelled task could not wait, and threads may still write.
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def _blocking(self, call: Callable[[], T]) -> Awaitable[T]:
+        return self._loop.run_in_executor(self._threads, call)

@@ -1,0 +1,192 @@
+"""The work of one plan as a staged flow: decode, assemble, upload."""
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from penstock.base import Failpoints, RetryPolicy
+from penstock.flow import FatalError, Flow, FlowFailedError, stage
+from penstock.ingest._assemble import PlanAssembler, ProducedPart
+from penstock.ingest._assemble import Produced as LocallyProduced
+from penstock.ingest._decode_file import DecodedFile, DecodeSettings, FileOpener, decode_file
+from penstock.ingest._decoder import Decoder
+from penstock.ingest._opener import RefusingOpener, StoreOpener
+from penstock.ingest._plan import FileVersion, Plan
+from penstock.ingest._producer import Produced
+from penstock.ingest._seal import Part
+from penstock.storage import ObjectStore, StoreUnavailableError
+from penstock.topology import PipelineContext
+
+T = TypeVar("T")
+_PLAIN_LINES = DecodeSettings(compression="none")
+
+
+class Blocking(Protocol):
+    """Runs what blocks in a thread, and waits for it."""
+
+    def __call__(self, call: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the work of every plan of a pipeline needs."""
+
+    pipeline: str
+    context: PipelineContext
+    opener: StoreOpener
+    decoder: Decoder
+    settings: Mapping[str, DecodeSettings]
+    """How files are read, by source; what is in none of these is plain lines."""
+    root: ObjectStore
+    dead_letters: ObjectStore
+    directory: Path
+    """Local, for outputs until they are uploaded; used by this process alone."""
+    files_at_once: int
+    uploads_at_once: int
+    retry: RetryPolicy
+    """How often a file is tried whose store fails."""
+    failpoints: Failpoints
+    """Crossed as `output.stored` after each upload, and as `letters.stored`."""
+
+
+class _StoppedError(FatalError):
+    """Ends the flow; the failure itself is chained."""
+
+
+class PlanFlow:
+    """Runs the work of one plan, once.
+
+    Files are decoded in threads, several at once. Their rows are written in the plan's order, one
+    file after the other, so that repeated work gives the same outputs. Outputs are uploaded as they
+    are finished, several at once. What waits between two stages is bounded by their workers.
+    """
+
+    def __init__(self, work: Work, plan: Plan, directory: Path, blocking: Blocking) -> None:
+        """Do nothing yet; `directory` is empty, and the caller removes it afterwards."""
+        self._work = work
+        self._plan = plan
+        self._directory = directory
+        self._blocking = blocking
+        self._assembler = PlanAssembler(plan, work.decoder.schema, directory)
+        self._left = len(plan.files)
+        self._finished: LocallyProduced | None = None
+        self._failure: Exception | None = None
+        self._chance = random.Random(f"{plan.pipeline}/{plan.seq}")  # noqa: S311 - spreads retries
+        self.files_done = 0
+        """Files decoded so far."""
+
+    async def run(self) -> Produced:
+        """Do the work; what it gave is stored, but not decided.
+
+        Raises:
+            StoreUnavailableError: A store failed, not a file.
+            OSError: The local disk is at fault.
+        """
+        uploaded: list[Part] = []
+        flow = (
+            Flow(f"{self._plan.pipeline}/{self._plan.seq}", clock=self._work.context.clock)
+            | self._plan.files
+            | self._stage(self._decode, workers=self._work.files_at_once, order="input")
+            | self._stage(self._assemble, order="input")
+            | self._stage(self._upload, workers=self._work.uploads_at_once, order="input")
+            | uploaded.append
+        )
+        try:
+            await flow.run_async()
+        except FlowFailedError as error:
+            raise (self._failure or error) from error
+        finally:
+            self._assembler.abort()
+        return await self._close(tuple(uploaded))
+
+    def _stage(self, function: Callable[..., Any], **options: Any) -> Any:
+        limit = options.get("workers", 1)
+        return stage(name=function.__name__.strip("_"), capacity=limit, **options)(function)
+
+    async def _decode(self, file: FileVersion) -> DecodedFile:
+        with self._ending():
+            async with self._work.context.permit(self._work.pipeline):
+                decoded = await self._tried(file)
+            self.files_done += 1
+            return decoded
+
+    async def _tried(self, file: FileVersion) -> DecodedFile:
+        """Decode; a failure of the store is tried again, and counts as the file's own in the end."""
+        policy, attempt = self._work.retry, 1
+        while True:
+            try:
+                return await self._blocking(partial(self._decoded, file, self._work.opener))
+            except StoreUnavailableError as error:
+                if policy.allows(attempt, error):
+                    await self._work.context.clock.sleep(policy.delay(attempt, self._chance))
+                elif await self._blocking(partial(self._work.opener.answers, file)):
+                    refusing = RefusingOpener(error)
+                    return await self._blocking(partial(self._decoded, file, refusing))
+                else:
+                    raise
+            attempt += 1
+
+    def _decoded(self, file: FileVersion, opener: FileOpener) -> DecodedFile:
+        return decode_file(
+            file,
+            plan=self._plan,
+            opener=opener,
+            decoder=self._work.decoder,
+            settings=self._work.settings.get(file.source, _PLAIN_LINES),
+            directory=self._directory,
+        )
+
+    async def _assemble(self, file: DecodedFile) -> AsyncIterator[ProducedPart]:
+        with self._ending():
+            parts = list(await self._blocking(partial(self._assembler.add, file)))
+            self._left -= 1
+            if not self._left:
+                self._finished = await self._blocking(self._assembler.finish)
+                parts += self._finished.parts
+        for part in parts:
+            yield part
+
+    async def _upload(self, output: ProducedPart) -> Part:
+        with self._ending():
+            async with self._work.context.permit(self._work.pipeline):
+                put = partial(self._work.root.put_file, output.part.name, output.path)
+                await self._blocking(put)
+            output.path.unlink()
+            self._work.failpoints.cross("output.stored")
+            return output.part
+
+    async def _close(self, parts: tuple[Part, ...]) -> Produced:
+        finished = self._finished
+        assert finished is not None  # noqa: S101 - the last file of a flow that did not fail finishes it
+        letters = finished.dead_letters
+        if letters is None:
+            return Produced(parts, None, finished.outcomes)
+        put = partial(self._work.dead_letters.put_file, letters.file.name, letters.path)
+        await self._blocking(put)
+        self._work.failpoints.cross("letters.stored")
+        return Produced(parts, letters.file, finished.outcomes)
+
+    def _ending(self) -> "_Ending":
+        return _Ending(self)
+
+    def fail(self, error: Exception) -> None:
+        """Remember the first failure; the flow ends by it."""
+        self._failure = self._failure or error
+
+
+class _Ending:
+    """Turns any failure inside into the end of the flow: no file may be left out of a plan."""
+
+    def __init__(self, flow: PlanFlow) -> None:
+        self._flow = flow
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception):
+            self._flow.fail(error)
+            raise _StoppedError(str(error)) from error

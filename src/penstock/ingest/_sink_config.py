@@ -1,0 +1,82 @@
+"""What a user writes about a table, and about what may not enter it."""
+
+from datetime import timedelta
+from enum import StrEnum
+
+from pydantic import Field
+
+from penstock.base import Config, Duration, Size
+from penstock.ingest._location_config import Location, StorageOptions
+
+
+class Codec(StrEnum):
+    """How the pages of a Parquet file are packed."""
+
+    ZSTD = "zstd"
+    SNAPPY = "snappy"
+    GZIP = "gzip"
+    LZ4 = "lz4"
+    UNCOMPRESSED = "uncompressed"
+
+
+class BadLines(StrEnum):
+    """What a line that cannot be decoded costs."""
+
+    ROW = "row"
+    """Itself: the other lines of its file become rows."""
+    FILE = "file"
+    """The whole file, which then gives no row."""
+
+
+class SinkConfig(Config):
+    """The Delta table that the rows go to, and the size of its files."""
+
+    table_uri: Location
+    """A directory, or `s3://bucket/prefix`; the table is created when it is not there."""
+
+    compression: Codec = Codec.ZSTD
+    """Codec of the Parquet files: `zstd`, `snappy`, `gzip`, `lz4` or `uncompressed`."""
+
+    file_size_mb: int = Field(default=128, ge=1, le=65_536)
+    """A Parquet file is closed after the batch that takes it past this many MiB."""
+
+    row_group_rows: int = Field(default=131_072, ge=1, le=100_000_000)
+    """Rows per row group of a Parquet file; a reader skips, and holds in memory, whole row groups."""
+
+    max_concurrent_uploads: int = Field(default=4, ge=1, le=256)
+    """How many Parquet files of one pipeline are uploaded at a time."""
+
+    storage_options: StorageOptions = Field(default_factory=dict)
+    """Options of the object store."""
+
+
+class PlanConfig(Config):
+    """When found files become a plan, which is one commit: latency against the size of files.
+
+    A plan is made as soon as one of the limits is reached. Parquet files never span plans.
+    """
+
+    max_files: int = Field(default=1000, ge=1, le=100_000)
+    """Source files in a plan, at most."""
+
+    max_bytes: Size = Field(default=2 * 1024**3, ge=1)
+    """Bytes of source files in a plan, as stored; one larger file is a plan by itself."""
+
+    max_age: Duration = timedelta(seconds=30)
+    """How long a found file waits for company; 0 plans at once, and so does `--once`."""
+
+
+class ErrorHandlingConfig(Config):
+    """What happens to lines and files that cannot be read."""
+
+    dlq_path: Location | None = None
+    """Where dead letters are kept; by default `_penstock/<pipeline>/dlq` under the table, whose users may read it."""
+
+    dlq_storage_options: StorageOptions = Field(default_factory=dict)
+    """Options of the object store of `dlq_path`."""
+
+    max_failures: int = Field(default=0, ge=0)
+    """Stop with exit code 3 when this many lines and files are dead since the start; 0 sets no limit."""
+
+    bad_lines: BadLines = BadLines.ROW
+    """What a bad line costs: `row`, or the whole `file`."""

@@ -1,0 +1,71 @@
+"""However a command ends, there is a code and a sentence."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from penstock.base import ConfigError, MissingExtraError, PenstockError, RecordError
+from penstock.cli import _guard
+from penstock.cli._exits import code_of
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError(()), 2),
+        (MissingExtraError("pyarrow", "lake"), 2),
+        (RecordError("damaged"), 5),
+        (PenstockError("anything else"), 1),
+    ],
+)
+def test_the_code_follows_from_the_error(error: PenstockError, code: int) -> None:
+    assert code_of(error) == code
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module that holds a command, to be written by the test."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "planted", raising=False)
+    return tmp_path / "planted.py"
+
+
+def test_a_missing_extra_is_one_sentence(module: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module.write_text("raise ModuleNotFoundError('no', name='deltalake._internal')")
+
+    assert _guard.perform("planted", "command", {}) == 2
+    assert "pip install 'penstock[lake]'" in capsys.readouterr().err
+
+
+def test_a_missing_module_that_no_extra_brings_is_not_explained_away(module: Path) -> None:
+    module.write_text("raise ModuleNotFoundError('no', name='nonsense')")
+
+    with pytest.raises(ModuleNotFoundError):
+        _guard.perform("planted", "command", {})
+
+
+def test_an_interrupt_exits_with_130(module: Path) -> None:
+    module.write_text("def command():\n    raise KeyboardInterrupt")
+
+    assert _guard.perform("planted", "command", {}) == 130
+
+
+def test_a_reader_that_has_had_enough_is_no_failure(tmp_path: Path) -> None:
+    (tmp_path / "planted.py").write_text(
+        "def command():\n    print('line\\n' * 1_000_000)\n    return 0"
+    )
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom penstock.cli import _guard\nsys.exit(_guard.perform('planted', 'command', {{}}))"
+
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.readline()
+        child.stdout.close()
+        errors = child.stderr.read()
+        assert child.wait() == 0
+
+    assert errors == b""
