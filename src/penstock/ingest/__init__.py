@@ -10,7 +10,7 @@ from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
 from penstock.ingest._cycle import Cycle, CycleResult, Steps
 from penstock.ingest._discovery import Discovery, Found
-from penstock.ingest._ledger import FileStatus, Ledger, OpenPlan, Settlement
+from penstock.ingest._ledger import Ledger
 from penstock.ingest._planner import PlanLimits, Planner, Planning, PlanTemplate
 from penstock.ingest._producer import Acknowledger, Produced, Producer
 from penstock.ingest._protocol_errors import (
@@ -19,6 +19,7 @@ from penstock.ingest._protocol_errors import (
     DamagedStateError,
 )
 from penstock.ingest._sealer import Sealer
+from penstock.ingest._standing import FileStatus, OpenPlan, Settlement
 
 __all__ = [
     "AccountingError",
