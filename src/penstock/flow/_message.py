@@ -55,7 +55,8 @@ class Message(Generic[T]):
         """
         self.payload = payload
         self._path = id
-        self.size = size_of(payload)
+        size = FIXED_SIZES.get(type(payload))
+        self.size = size_of(payload) if size is None else size
         self.branch: Branch | None = None
         self.notes: Notes | None = None
         self.dead = False
@@ -104,13 +105,13 @@ def _nbytes(payload: Any) -> int:
 
 
 _SIZERS: dict[type, Callable[[Any], int]] = {bytes: len, bytearray: len, str: len}
-_FIXED: dict[type, int] = {int: 28, float: 24, bool: 28, type(None): 16}
+FIXED_SIZES: dict[type, int] = {int: 28, float: 24, bool: 28, type(None): 16}
 
 
 def size_of(payload: Any) -> int:
     """Bytes a payload takes: its length, its `nbytes`, or its own size without what it refers to."""
     kind = type(payload)
-    size = _FIXED.get(kind)
+    size = FIXED_SIZES.get(kind)
     if size is not None:
         return size
     sizer = _SIZERS.get(kind)
