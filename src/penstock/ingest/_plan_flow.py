@@ -96,11 +96,11 @@ class PlanFlow:
         )
         try:
             await flow.run_async()
+            return await self._close(tuple(uploaded))
         except FlowFailedError as error:
             raise (self._failure or error) from error
         finally:
             self._assembler.abort()
-        return await self._close(tuple(uploaded))
 
     def _stage(self, function: Callable[..., Any], **options: Any) -> Any:
         limit = options.get("workers", 1)

@@ -1,0 +1,151 @@
+"""The program as it is used: real files, real signals, real kills."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ingest.workplace import Workplace
+
+pytestmark = pytest.mark.slow
+_PROGRAM = [sys.executable, "-c", "from penstock.cli import main; main()"]
+_FILES, _ROWS = 6, 50
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workplace:
+    """Six files of fifty rows and one bad line each, in plans of two, and one that is torn."""
+    made = Workplace(tmp_path)
+    for number in range(_FILES):
+        made.put(f"{number}.ndjson.gz", range(number * _ROWS, (number + 1) * _ROWS), "nonsense")
+    torn = made.put("9.ndjson.gz", range(1000, 9000))
+    torn.write_bytes(torn.read_bytes()[:-100])
+    return made
+
+
+def start(*arguments: object, **environ: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [*_PROGRAM, *map(str, arguments)],
+        env={**os.environ, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(child: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    out, err = child.communicate(timeout=60)
+    return child.returncode, out, err
+
+
+def answer(*arguments: object) -> Any:
+    code, out, err = end(start(*arguments, "--output", "json"))
+    assert code == 0, err
+    return json.loads(out)
+
+
+def check_all_is_accounted_for(place: Workplace) -> None:
+    """Every good line is a row once, every bad one a dead letter once, and the torn file one."""
+    assert place.rows() == list(range(_FILES * _ROWS))
+    letters = answer("dlq", "ls", place.config)
+    expected = [(f"{number}.ndjson.gz", _ROWS + 1) for number in range(_FILES)]
+    assert sorted((x["name"], x["line"]) for x in letters) == [*expected, ("9.ndjson.gz", 0)]
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "plan.written",
+        "output.stored",
+        "letters.stored",
+        "seal.before",
+        "seal.written",
+        "commit.before",
+        "commit.after",
+        "ack.before",
+    ],
+)
+def test_a_killed_run_is_resumed_without_loss_or_double(place: Workplace, point: str) -> None:
+    killed = start("run", "--once", place.config, PENSTOCK_FAILPOINTS=f"{point}@2=kill")
+
+    assert end(killed)[0] == -signal.SIGKILL
+    report = answer("run", "--once", place.config)
+
+    assert report["pipelines"][0]["ended"] == "completed"
+    check_all_is_accounted_for(place)
+
+
+def test_a_follower_reads_what_comes_and_drains_at_a_signal(place: Workplace) -> None:
+    follower = start("run", place.config, "--metrics-address", "127.0.0.1:0", "--output", "json")
+    assert follower.stderr is not None
+    address = dict(_until(follower, "address"))["address"]
+    _until(follower, "plans")
+    place.put("late.ndjson.gz", [5000])
+    while 5000 not in place.rows():
+        _until(follower, "plans")
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as reply:
+        metrics = reply.read().decode()
+    follower.send_signal(signal.SIGTERM)
+    code, out, _ = end(follower)
+
+    assert code == 0
+    figures = json.loads(out)["pipelines"][0]
+    assert figures["files_processed"] == _FILES + 1
+    assert figures["records_processed"] == len(place.rows())
+    assert (figures["dead_lines"], figures["dead_files"]) == (_FILES, 1)
+    rows = f'penstock_records_processed_total{{pipeline="p"}} {len(place.rows())}'
+    assert rows in metrics
+
+
+def _until(child: "subprocess.Popen[str]", key: str) -> dict[str, Any]:
+    """The next line of the log that has a field called `key`."""
+    assert child.stderr is not None
+    for line in child.stderr:
+        found: dict[str, Any] = json.loads(line)
+        if key in found:
+            return found
+    raise AssertionError(f"the log ended without {key!r}")
+
+
+def test_a_dry_run_changes_nothing_and_names_the_plans(place: Workplace) -> None:
+    files = answer("run", "--dry-run", place.config)
+
+    assert [(file["plan"], file["name"][0]) for file in files] == [
+        (1, "0"), (1, "1"), (2, "2"), (2, "3"), (3, "4"), (3, "5"), (4, "9"),
+    ]  # fmt: skip
+    assert not (place.root / "lake").exists()
+
+
+def test_what_init_writes_is_ingested(tmp_path: Path) -> None:
+    answer("init", tmp_path)
+
+    report = answer("run", "--once", tmp_path)
+
+    [figures] = report["pipelines"]
+    assert (figures["files_processed"], figures["records_processed"]) == (3, 1152)
+    assert (figures["dead_lines"], figures["dead_files"]) == (0, 0)
+
+
+def test_one_dead_letter_is_shown_with_its_bytes(place: Workplace) -> None:
+    answer("run", "--once", place.config)
+    first = answer("dlq", "ls", place.config)[0]
+
+    code, out, _ = end(start("dlq", "show", place.config, "--id", first["id"]))
+
+    assert code == 0
+    assert out.endswith("\nnonsense\n")
+
+
+def test_a_failure_limit_exits_with_3(place: Workplace) -> None:
+    place.configure(max_failures=1)
+
+    code, _, err = end(start("run", "--once", place.config))
+
+    assert code == 3
+    assert "max_failures is 1" in err

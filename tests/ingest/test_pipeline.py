@@ -1,0 +1,180 @@
+"""From files to rows through everything there is: the pipeline as users run it."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from penstock import ingest
+from penstock.base import Failpoints
+from tests.ingest.workplace import Workplace
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workplace:
+    return Workplace(tmp_path)
+
+
+def run(place: Workplace) -> ingest.PipelineReport:
+    """Ingest what is there; it must end well."""
+    report = ingest.run(place.config)
+    assert report.exit_code == 0, report
+    return report.pipelines[0]
+
+
+def test_every_row_of_every_file_is_in_the_table_once_however_often_it_is_run(
+    place: Workplace,
+) -> None:
+    for number in range(5):
+        place.put(f"sub/{number}.ndjson.gz", range(number * 10, number * 10 + 10))
+
+    first = run(place).figures
+    second = run(place).figures
+
+    assert place.rows() == list(range(50))
+    assert (first.files_processed, first.records_processed, first.plans) == (5, 50, 3)
+    assert second.files_processed == second.records_processed == second.plans == 0
+
+
+def test_a_new_file_whose_name_sorts_first_is_read(place: Workplace) -> None:
+    place.put("b.ndjson.gz", [1])
+    run(place)
+    place.put("a.ndjson.gz", [2])
+
+    run(place)
+
+    assert place.rows() == [1, 2]
+
+
+def test_the_figures_add_up(place: Workplace) -> None:
+    place.put("a.ndjson.gz", range(10), "nonsense", '{"id": 1.5}')
+    place.put("b.ndjson.gz", range(10, 20))
+    whole = gzip.compress(b'{"id": 99}\n' * 1000)
+    place.put_bytes("c.ndjson.gz", whole[: len(whole) // 2])
+
+    figures = run(place).figures
+
+    assert figures.files_processed + figures.failures["read"] == 3
+    assert figures.records_processed == len(place.rows()) == 20
+    assert figures.failures == {"read": 1, "decode": 2}
+    parts = list((place.root / "lake/t").glob("*.parquet"))
+    assert figures.parquet_files_written == len(parts)
+    assert figures.bytes_written == sum(part.stat().st_size for part in parts)
+
+
+def test_dead_letters_say_where_and_why(place: Workplace) -> None:
+    place.put("a.ndjson.gz", [1], '{"id": "2"}')
+    place.put_bytes("b.ndjson.gz", b"not gzip")
+    run(place)
+
+    line, file = sorted(ingest.dead_letters(place.config), key=lambda letter: letter.name)
+
+    assert (line.source, line.name, line.line, line.error_class) == (
+        "main",
+        "a.ndjson.gz",
+        2,
+        "type",
+    )
+    assert line.column == "id"
+    assert line.raw == b'{"id": "2"}'
+    assert (file.name, file.line, file.error_class) == ("b.ndjson.gz", 0, "not-compressed")
+
+
+def test_a_bad_line_costs_the_file_where_that_is_asked_for(place: Workplace) -> None:
+    place.configure(bad_lines="file")
+    place.put("a.ndjson.gz", [1, 2], "nonsense")
+    place.put("b.ndjson.gz", [3])
+
+    figures = run(place).figures
+
+    assert place.rows() == [3]
+    assert figures.failures == {"read": 1, "decode": 0}
+
+
+def test_the_state_of_every_file_is_told(place: Workplace) -> None:
+    place.put("a.ndjson.gz", [1])
+    place.put_bytes("b.ndjson.gz", b"not gzip")
+    place.put("c.ndjson.gz", [2], "nonsense")
+    run(place)
+    place.put("a.ndjson.gz", [1, 5])
+    place.put("d.ndjson.gz", [7])
+    (place.root / "in/c.ndjson.gz").unlink()
+
+    states = {row.name: (row.state, row.rows, row.dead_lines) for row in ingest.files(place.config)}
+
+    assert states == {
+        "a.ndjson.gz": ("changed", 1, 0),
+        "b.ndjson.gz": ("dead", 0, 0),
+        "c.ndjson.gz": ("committed", 1, 1),
+        "d.ndjson.gz": ("pending", 0, 0),
+    }
+
+
+def test_new_content_under_a_taken_name_is_not_read(place: Workplace) -> None:
+    place.put("a.ndjson.gz", [1])
+    run(place)
+    place.put("a.ndjson.gz", [1, 2])
+
+    assert run(place).figures.files_processed == 0
+    assert place.rows() == [1]
+
+
+def test_too_many_failures_stop_with_3_behind_the_plan_that_reached_the_limit(
+    place: Workplace,
+) -> None:
+    """What was planned is still committed, with its dead letters; nothing is planned after it."""
+    place.configure(max_failures=2)
+    for number in range(6):
+        place.put(f"{number}.ndjson.gz", [number], "nonsense")
+
+    report = ingest.run(place.config)
+
+    assert report.exit_code == 3
+    assert "max_failures is 2" in report.pipelines[0].message
+    assert place.rows() == [0, 1]
+    assert len(list(ingest.dead_letters(place.config))) == 2
+
+
+def test_a_file_that_alone_cannot_be_read_is_dead_and_stops_nobody(place: Workplace) -> None:
+    place.put("a.ndjson.gz", [1])
+    (place.root / "in/b.ndjson.gz").symlink_to("/proc/self/mem")
+
+    run(place)
+
+    assert place.rows() == [1]
+
+
+def test_a_damaged_ledger_stops_with_5_and_says_how_to_go_on(place: Workplace) -> None:
+    place.put("a.ndjson.gz", [1])
+    run(place)
+    for plan in (place.root / "lake/t/_penstock").rglob("plans/*"):
+        plan.unlink()
+
+    report = ingest.run(place.config)
+
+    assert report.exit_code == 5
+    assert "restore the folder _penstock" in report.pipelines[0].message
+
+
+def test_a_failure_of_the_program_between_two_steps_is_overcome_by_the_next_start(
+    place: Workplace,
+) -> None:
+    for number in range(4):
+        place.put(f"{number}.ndjson.gz", [number])
+    broken = Failpoints.parse("commit.after@1=error")
+
+    first = ingest.run(place.config, failpoints=broken)
+    run(place)
+
+    assert first.exit_code == 1
+    assert place.rows() == [0, 1, 2, 3]
+
+
+def test_nothing_is_left_in_the_local_state(place: Workplace) -> None:
+    place.put("a.ndjson.gz", range(100))
+
+    run(place)
+
+    assert [path for path in (place.root / ".penstock").rglob("*") if path.is_file()] == []

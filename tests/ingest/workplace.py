@@ -1,0 +1,57 @@
+"""A directory with a configuration and files, as a user has them."""
+
+import gzip
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from deltalake import DeltaTable
+
+CONFIG = """\
+pipelines:
+  p:
+    sources: {{main: {{path: in, settle_secs: 0, poll_interval_secs: 0.05}}}}
+    schema: {{fields: [{{name: id, type: int64, nullable: false}}, {{name: v, type: {type}}}]}}
+    sink: {{table_uri: lake/t}}
+    plan: {{max_files: {max_files}, max_age: 0}}
+    error_handling: {{max_failures: {max_failures}, bad_lines: {bad_lines}}}
+"""
+
+
+class Workplace:
+    """Files in `in`, a table in `lake/t`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.config = root / "c.yaml"
+        self.configure()
+
+    def configure(
+        self,
+        *,
+        max_files: int = 2,
+        max_failures: int = 0,
+        bad_lines: str = "row",
+        kind: str = "string",
+    ) -> None:
+        self.config.write_text(
+            CONFIG.format(
+                max_files=max_files, max_failures=max_failures, bad_lines=bad_lines, type=kind
+            )
+        )
+
+    def put(self, name: str, ids: Iterable[int], *bad: str) -> Path:
+        """A file with a row per id, and the bad lines behind them."""
+        lines = [json.dumps({"id": i, "v": f"{i:06}"}) for i in ids] + list(bad)
+        return self.put_bytes(name, gzip.compress("".join(f"{x}\n" for x in lines).encode()))
+
+    def put_bytes(self, name: str, content: bytes) -> Path:
+        path = self.root / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    def rows(self) -> list[int]:
+        """The ids in the table, sorted; doubled ones stand twice."""
+        dataset = DeltaTable(str(self.root / "lake/t")).to_pyarrow_dataset()
+        return sorted(dataset.to_table(columns=["id"]).column("id").to_pylist())
