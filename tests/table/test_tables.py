@@ -43,9 +43,10 @@ def test_creating_a_table_that_is_there_changes_nothing(delta: DeltaLakeTable) -
     assert (after.table_id, after.version) == (before.table_id, 0)
 
 
-def test_rivals_make_one_table(tmp_path: Path) -> None:
-    """Two processes started at once on a new table."""
-    url, ids = str(tmp_path / "table"), []
+@pytest.mark.parametrize("attempt", range(12))
+def test_rivals_make_one_table(tmp_path: Path, attempt: int) -> None:
+    """Two processes started at once on a new table; a retried creation would give it a second id."""
+    url, ids = str(tmp_path / f"table-{attempt}"), []
     barrier = threading.Barrier(4)
 
     def rival() -> None:

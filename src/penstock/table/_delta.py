@@ -132,6 +132,8 @@ class DeltaLakeTable(LakeTable):
                     self._url,
                     schema=schema,
                     storage_options=self._options,
+                    # A retry would be a second version with an id of its own, and void the first one's.
+                    commit_properties=CommitProperties(max_commit_retries=0),
                     post_commithook_properties=_NO_HOOKS,
                 )
             except (DeltaError, OSError):
