@@ -1,8 +1,10 @@
 """From files to rows through everything there is: the pipeline as users run it."""
 
 import gzip
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from penstock import ingest
@@ -178,3 +180,50 @@ def test_nothing_is_left_in_the_local_state(place: Workplace) -> None:
     run(place)
 
     assert [path for path in (place.root / ".penstock").rglob("*") if path.is_file()] == []
+
+
+def test_a_single_run_waits_for_files_that_may_still_be_written_to(place: Workplace) -> None:
+    text = place.config.read_text().replace("settle_secs: 0", "settle_secs: 0.3")
+    place.config.write_text(text)
+    place.put("a.ndjson.gz", [1])
+
+    run(place)
+
+    assert place.rows() == [1]
+
+
+def test_rows_stand_in_the_order_of_the_plan_however_the_threads_run(place: Workplace) -> None:
+    """The first file is the slowest by far; repeated work must give the same Parquet file."""
+    place.configure(max_files=9)
+    place.put("0.ndjson.gz", range(20_000))
+    for number in range(1, 5):
+        place.put(f"{number}.ndjson.gz", [100_000 + number])
+
+    run(place)
+
+    [part] = (place.root / "lake/t").glob("*.parquet")
+    ids = pq.read_table(part).column("id").to_pylist()
+    assert ids == [*range(20_000), 100_001, 100_002, 100_003, 100_004]
+
+
+def test_only_recent_prefixes_are_read_where_that_is_asked_for(place: Workplace) -> None:
+    text = place.config.read_text()
+    recent = 'partition_filter: {prefix_template: "day=%Y-%m-%d", lookback: 1}, settle_secs'
+    place.config.write_text(text.replace("settle_secs", recent))
+    today = datetime.now(UTC)
+    for back in range(4):
+        place.put(f"day={today - timedelta(days=back):%Y-%m-%d}/a.ndjson.gz", [back])
+
+    run(place)
+
+    assert place.rows() == [0, 1]
+
+
+def test_a_shared_limit_lets_the_work_through_one_by_one(place: Workplace) -> None:
+    place.config.write_text("global: {total_concurrency: 1}\n" + place.config.read_text())
+    for number in range(6):
+        place.put(f"{number}.ndjson.gz", [number])
+
+    run(place)
+
+    assert place.rows() == list(range(6))

@@ -10,9 +10,9 @@ import pytest
 
 from penstock import ingest
 from penstock.ingest import IngestOptions, IngestPipeline
-from penstock.storage import ObjectStore, StoragePool, StoreUnavailableError
+from penstock.storage import NotFoundError, ObjectStore, StoragePool, StoreUnavailableError
 from penstock.testing import FakeClock
-from penstock.topology import GlobalConfig, PipelineContext, make_context
+from penstock.topology import GlobalConfig, PipelineContext, PipelineError, make_context
 from tests.ingest.workplace import Workplace
 
 pytestmark = pytest.mark.slow
@@ -30,6 +30,10 @@ class MoodyStore:
 
     def open(self, key: str, *, version: str | None = None) -> RawIOBase:
         self._pool.opened += 1
+        if key in self._pool.gone:
+            raise NotFoundError(key)
+        if self._pool.down_once_opened:
+            self._pool.down = self._pool.down_once_opened
         self._fail(key in self._pool.unreadable)
         return self._store.open(key, version=version)
 
@@ -60,6 +64,10 @@ class MoodyPool(StoragePool):
         self.unreadable: set[str] = set()
         """Files that cannot be opened, ever."""
         self.opened = 0
+        self.down_once_opened = 0
+        """Calls that fail from the first file on that is opened."""
+        self.gone: set[str] = set()
+        """Files that are listed, and not there."""
 
     def open(self, url: str, options: Mapping[str, str] | None = None) -> Any:
         return MoodyStore(super().open(url, options), self)
@@ -136,6 +144,28 @@ def test_a_file_that_alone_cannot_be_read_is_dead_when_its_tries_are_spent(
     [letter] = ingest.dead_letters(place.config)
     assert (letter.name, letter.error_class) == ("2.ndjson.gz", "unreadable")
     assert pool.opened == 3 + 4
+
+
+def test_a_store_that_goes_down_while_files_are_read_kills_none_of_them(place: Workplace) -> None:
+    pool = MoodyPool()
+    pool.down_once_opened = 1000
+
+    with pytest.raises(StoreUnavailableError):
+        run(place, pool)
+
+    assert list(ingest.dead_letters(place.config)) == []
+    run(place, MoodyPool())
+    assert place.rows() == [0, 1, 2, 3]
+
+
+def test_a_single_run_does_not_try_for_ever_what_is_listed_and_not_there(place: Workplace) -> None:
+    pool = MoodyPool()
+    pool.gone = {"2.ndjson.gz"}
+
+    with pytest.raises(PipelineError, match="look for broken links"):
+        run(place, pool)
+
+    assert place.rows() == [0, 1, 3]
 
 
 def test_while_a_store_fails_a_follower_is_not_ready_and_goes_on(place: Workplace) -> None:
