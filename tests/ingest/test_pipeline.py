@@ -1,6 +1,8 @@
 """From files to rows through everything there is: the pipeline as users run it."""
 
+import asyncio
 import gzip
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import pytest
 
 from penstock import ingest
 from penstock.base import Failpoints
+from penstock.storage import StoragePool
+from penstock.topology import make_context
 from tests.ingest.workplace import Workplace
 
 pytestmark = pytest.mark.slow
@@ -227,3 +231,43 @@ def test_a_shared_limit_lets_the_work_through_one_by_one(place: Workplace) -> No
     run(place)
 
     assert place.rows() == list(range(6))
+
+
+def test_dead_letters_of_a_plan_that_is_not_in_the_table_do_not_stand(place: Workplace) -> None:
+    """It may still be given up, and its lines read again."""
+    place.put("a.ndjson.gz", [1], "nonsense")
+
+    ingest.run(place.config, failpoints=Failpoints.parse("commit.before=error"))
+    assert list(ingest.dead_letters(place.config)) == []
+
+    run(place)
+    assert len(list(ingest.dead_letters(place.config))) == 1
+
+
+def test_nothing_goes_on_after_a_cancel(place: Workplace) -> None:
+    """Only the call that hangs is left behind, in a thread that keeps nobody."""
+    for number in range(4):
+        place.put(f"{number}.ndjson.gz", [number])
+    reached, never = threading.Event(), threading.Event()
+
+    def hang(_: str) -> None:
+        reached.set()
+        never.wait()
+
+    config = ingest.validate(place.config)
+    context = make_context(config.shared, storage_pool=StoragePool())
+    options = ingest.IngestOptions(
+        state_dir=config.state_dir, failpoints=Failpoints({("output.stored", 1): hang})
+    )
+    pipeline = ingest.IngestPipeline("p", config.pipelines["p"], context, options)
+
+    async def cancel_it() -> set[str]:
+        running = asyncio.create_task(pipeline.run())
+        await asyncio.to_thread(reached.wait)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        return {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}
+
+    assert asyncio.run(cancel_it()) == set()
+    never.set()

@@ -32,13 +32,13 @@ class MoodyStore:
         self._pool.opened += 1
         if key in self._pool.gone:
             raise NotFoundError(key)
-        if self._pool.down_once_opened:
-            self._pool.down = self._pool.down_once_opened
-        self._fail(key in self._pool.unreadable)
+        if self._pool.sources_fail_once_opened:
+            self._pool.sources_down = True
+        self._fail(key in self._pool.unreadable or self._pool.sources_down)
         return self._store.open(key, version=version)
 
     def list(self, prefix: str = "", *, start_after: str = "") -> Any:
-        self._fail(False)
+        self._fail(self._pool.sources_down)
         return self._store.list(prefix, start_after=start_after)
 
     def put_file(self, key: str, path: Path) -> None:
@@ -64,8 +64,9 @@ class MoodyPool(StoragePool):
         self.unreadable: set[str] = set()
         """Files that cannot be opened, ever."""
         self.opened = 0
-        self.down_once_opened = 0
-        """Calls that fail from the first file on that is opened."""
+        self.sources_fail_once_opened = False
+        """From the first file on that is opened, files can be neither opened nor listed."""
+        self.sources_down = False
         self.gone: set[str] = set()
         """Files that are listed, and not there."""
 
@@ -148,7 +149,7 @@ def test_a_file_that_alone_cannot_be_read_is_dead_when_its_tries_are_spent(
 
 def test_a_store_that_goes_down_while_files_are_read_kills_none_of_them(place: Workplace) -> None:
     pool = MoodyPool()
-    pool.down_once_opened = 1000
+    pool.sources_fail_once_opened = True
 
     with pytest.raises(StoreUnavailableError):
         run(place, pool)
