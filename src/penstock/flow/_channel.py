@@ -103,10 +103,15 @@ class MemoryChannel(Channel[T]):
             wake_one(self._getters)
         return True
 
-    def put_many_nowait(self, messages: Sequence[Message[T]]) -> int:
-        """Put as many of the messages as there is room for, in their order; returns how many."""
+    def put_many_nowait(self, messages: Sequence[Message[T]], size: int | None = None) -> int:
+        """Put as many of the messages as there is room for, in their order; returns how many.
+
+        Args:
+            messages: In their order.
+            size: Their bytes in all, where the caller knows.
+        """
         items = self.items
-        total = sum([message.size for message in messages])
+        total = sum([message.size for message in messages]) if size is None else size
         if (
             len(items) + len(messages) > self.capacity
             or self.bytes + total > self.capacity_bytes
