@@ -38,6 +38,7 @@ class Ledger:
         self._clock = clock
         self._settled: list[Message[Any]] = []
         self._returned: list[Message[Any]] = []
+        self._weighted = False
         self._open: set[Message[Any]] = set()
 
     def opened(self, messages: list[Message[Any]]) -> None:
@@ -45,6 +46,24 @@ class Ledger:
         self.pulled += len(messages)
         if self.redelivers:
             self._open.update(messages)
+
+    def weigh(self, messages: list[Message[Any]]) -> int:
+        """How many messages these stand for."""
+        if not self._weighted:
+            return len(messages)
+        return sum(message.weight for message in messages)
+
+    def deliver(self, messages: list[Message[Any]]) -> int:
+        """These leaves have reached the end; returns how many messages they stand for."""
+        weight = self.weigh(messages)
+        self.delivered += weight
+        branched = [message for message in messages if message.branch is not None]
+        if self.redelivers or branched:
+            for message in messages:
+                self.settle(message)
+        else:
+            self.acked += len(messages)
+        return weight
 
     def settle(self, message: Message[Any]) -> None:
         """One leaf is done."""
@@ -62,7 +81,7 @@ class Ledger:
     def settle_dead(self, message: Message[Any]) -> None:
         """One leaf is recorded as dead."""
         if message.branch is None:
-            message.dead = True
+            message.annotate().dead = True
         else:
             message.branch.dead = True
         self.settle(message)
@@ -104,6 +123,7 @@ class Ledger:
         for message in merged:
             message.branch = branch
         if weight > len(merged):
+            self._weighted = True
             merged[0].annotate().weight = weight - len(merged) + 1
         for message in messages:
             message.payload = None

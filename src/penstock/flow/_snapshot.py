@@ -5,7 +5,7 @@ from typing import Any
 from penstock.flow._outcome import Ledger
 from penstock.flow._pump import Pump
 from penstock.flow._statistics import FlowStatistics, StageStatistics
-from penstock.flow._work import Work, weight_of
+from penstock.flow._work import Work
 
 
 def snapshot(ledger: Ledger, works: list[Work], pump: Pump, elapsed: float) -> FlowStatistics:
@@ -15,7 +15,7 @@ def snapshot(ledger: Ledger, works: list[Work], pump: Pump, elapsed: float) -> F
     is the proof that nothing was lost.
     """
     stages = {work.stage.name: _stage(work, elapsed) for work in works}
-    lying = sum(weight_of(list(work.intake.items)) + work.meter.in_hand for work in works)
+    lying = sum(ledger.weigh(list(work.intake.items)) + work.meter.in_hand for work in works)
     return FlowStatistics(
         flow=ledger.flow,
         elapsed=elapsed,

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -9,7 +10,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from penstock.flow._message import Message
 
 T = TypeVar("T")
-_BRISK = 0.002
+_PATIENCE = 0.001
 
 
 class EndOfSource(Exception):  # noqa: N818 - a signal, not an error
@@ -77,11 +78,7 @@ class SequenceSource(PulledSource[T]):
         self._number = 0
 
     async def pull(self, demand: int) -> Sequence[Message[T]]:
-        first = self._number
-        messages = [
-            Message(item, number)
-            for number, item in enumerate(islice(self._items, demand), start=first)
-        ]
+        messages = Message.many(list(islice(self._items, demand)), self._number)
         if not messages:
             raise EndOfSource
         self._number += len(messages)
@@ -89,11 +86,10 @@ class SequenceSource(PulledSource[T]):
 
 
 class IterableSource(PulledSource[T]):
-    """Reads an iterable that may block, in a thread of its own.
+    """Reads an iterable that may block, in a thread beside the loop.
 
-    It reads one item at a time while items come slowly, and up to the demand while they come
-    fast, so that a slow iterable delays nothing. A thread that blocks for ever does not keep the
-    program from ending.
+    What has been read is handed on within a millisecond, whether or not more comes. A thread that
+    blocks for ever does not keep the program from ending.
     """
 
     def __init__(self, items: Iterable[T], name: str) -> None:
@@ -101,32 +97,55 @@ class IterableSource(PulledSource[T]):
         self._items = items
         self._name = name
         self._number = 0
-        self._stride = 1
-        self._waiting: asyncio.Future[tuple[list[T], bool]] | None = None
-        self._ended = False
+        self._read: deque[T] = deque()
+        self._reading: asyncio.Future[bool] | None = None
+        self._hungry: Callable[[], object] | None = None
 
     async def pull(self, demand: int) -> Sequence[Message[T]]:
-        loop = asyncio.get_running_loop()
-        if self._ended:
-            raise EndOfSource
-        if self._waiting is None:
-            self._waiting = call_in_thread(
-                self._name, lambda: self._read(min(self._stride, demand))
-            )
-        started = loop.time()
+        if self._reading is None:
+            loop = asyncio.get_running_loop()
+            self._reading = call_in_thread(self._name, lambda: self._fill(demand, loop))
         # A pull that is cancelled leaves its read under way: the next pull, or nobody, gets it.
-        items, self._ended = await asyncio.shield(self._waiting)
-        self._waiting = None
-        self._stride = self._stride * 2 if loop.time() - started < _BRISK else 1
-        messages = [Message(item, number) for number, item in enumerate(items, self._number)]
+        await asyncio.wait([self._reading], timeout=_PATIENCE)
+        if not self._read and not self._reading.done():
+            await self._wait_some(self._reading)
+        if not self._read:
+            reading, self._reading = self._reading, None
+            if reading.result():
+                raise EndOfSource
+        items = [self._read.popleft() for _ in range(min(demand, len(self._read)))]
+        messages = Message.many(items, self._number)
         self._number += len(messages)
+        if self._reading is not None and self._reading.done() and not self._read:
+            # An end or an error is for the next pull to say.
+            more = self._reading.exception() is None and not self._reading.result()
+            self._reading = None if more else self._reading
         return messages
 
-    def _read(self, count: int) -> tuple[list[T], bool]:
+    async def _wait_some(self, reading: "asyncio.Future[bool]") -> None:
+        some = asyncio.Event()
+        self._hungry = some.set
+        waiter: asyncio.Future[Any] = asyncio.ensure_future(some.wait())
+        either: list[asyncio.Future[Any]] = [reading, waiter]
+        try:
+            if not self._read:
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._hungry = None
+            waiter.cancel()
+
+    def _fill(self, count: int, loop: asyncio.AbstractEventLoop) -> bool:
+        """In the thread: read up to `count` items; True at the end of the iterable."""
         if self._iterator is None:
             self._iterator = iter(self._items)
-        items = list(islice(self._iterator, count))
-        return items, len(items) < count
+        before = count
+        for item in islice(self._iterator, count):
+            self._read.append(item)
+            before -= 1
+            hungry, self._hungry = self._hungry, None
+            if hungry is not None:
+                loop.call_soon_threadsafe(hungry)
+        return before > 0
 
 
 class AsyncIterableSource(PulledSource[T]):

@@ -10,13 +10,14 @@ from penstock.base import Clock
 from penstock.flow._channel import MemoryChannel
 from penstock.flow._dead_letters import Reason
 from penstock.flow._errors import FatalError, PoisonError, WorkerDiedError
-from penstock.flow._message import Drop, Message, size_of
+from penstock.flow._message import FIXED_SIZES, Drop, Message, size_of
 from penstock.flow._order import Reorder
 from penstock.flow._outcome import Ledger, reason_of
 from penstock.flow._stage import Stage
 from penstock.flow._statistics import Meter
 
 _CRASHES = 3
+_NOTHING = frozenset({type(None), Drop})
 
 
 @dataclass(slots=True)
@@ -72,7 +73,7 @@ class Work:
                 taken.append(message)
             return taken
         taken = self.intake.get_many_nowait(limit)
-        self.meter.taken += weight_of(taken)
+        self.meter.taken += self.ledger.weigh(taken)
         return taken
 
     def _enter(self, message: Message[Any] | None) -> Message[Any] | None:
@@ -125,17 +126,16 @@ class Work:
         if self.out is None:
             self.deliver(batch)
             return
-        if self.reorder is None and None not in results:
+        kinds = set(map(type, results))
+        if self.reorder is not None or self.meter.retries or not kinds.isdisjoint(_NOTHING):
             for message, result in zip(batch, results, strict=True):
-                if type(result) is Drop or message.notes is not None:
-                    break
-                message.payload = result
-                message.size = size_of(result)
-            else:
-                await self.hand_on(batch)
-                return
+                await self.finish(message, result)
+            return
+        size = FIXED_SIZES.get(kinds.pop()) if len(kinds) == 1 else None
         for message, result in zip(batch, results, strict=True):
-            await self.finish(message, result)
+            message.payload = result
+            message.size = size_of(result) if size is None else size
+        await self.hand_on(batch, None if size is None else size * len(batch))
 
     async def merge(self, batch: list[Message[Any]], results: list[Any]) -> None:
         """The attempt succeeded with results that belong to the batch as a whole."""
@@ -146,9 +146,9 @@ class Work:
             for message in batch:
                 await self._filter(message)
         else:
-            before = weight_of(batch)
+            before = self.ledger.weigh(batch)
             merged = self.ledger.merge(batch, kept)
-            self.meter.extra += weight_of(merged) - before
+            self.meter.extra += self.ledger.weigh(merged) - before
             await self.hand_on(merged)
 
     async def stream_on(self, message: Message[Any], results: list[Any], place: int) -> int:
@@ -174,13 +174,13 @@ class Work:
         """Most outputs of one attempt that are held back until it has succeeded."""
         return self.intake.capacity if self.out is None else self.out.capacity
 
-    async def hand_on(self, messages: list[Message[Any]]) -> None:
-        """Put finished messages into the channel below, or deliver them."""
+    async def hand_on(self, messages: list[Message[Any]], size: int | None = None) -> None:
+        """Put finished messages, of `size` bytes in all where known, into the channel below, or deliver them."""
         if self.out is None:
             self.deliver(messages)
             return
-        sent = self.out.put_many_nowait(messages)
-        self.meter.emitted += weight_of(messages[:sent])
+        sent = self.out.put_many_nowait(messages, size)
+        self.meter.emitted += self.ledger.weigh(messages[:sent])
         if sent < len(messages):
             await self._push(messages[sent:], self.out)
 
@@ -198,11 +198,7 @@ class Work:
 
     def deliver(self, messages: list[Message[Any]]) -> None:
         """The last stage is done with these."""
-        weight = weight_of(messages)
-        self.meter.emitted += weight
-        self.ledger.delivered += weight
-        for message in messages:
-            self.ledger.settle(message)
+        self.meter.emitted += self.ledger.deliver(messages)
 
     async def _pass_on(self, message: Message[Any], made: list[Message[Any]]) -> None:
         if self.reorder is not None:
@@ -304,12 +300,3 @@ class Work:
         self.draining = True
         for task in list(self.parked.values()):
             task.cancel()
-
-
-def weight_of(messages: list[Message[Any]]) -> int:
-    """How many messages these stand for."""
-    weight = len(messages)
-    for message in messages:
-        if message.notes is not None:
-            weight += message.notes.weight - 1
-    return weight
