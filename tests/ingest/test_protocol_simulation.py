@@ -118,7 +118,7 @@ class OutsideLedger(Ledger):
     """Looks for voids beside the table."""
 
     def _update(self, seq: int, entry: OpenPlan, snapshot: TableSnapshot) -> None:
-        if entry.settlement is Settlement.OPEN and self._store.head(_void_key(seq)):
+        if entry.settlement is Settlement.OPEN and self._records.store.head(_void_key(seq)):
             entry = self.settled(seq, Settlement.VOIDED)
         super()._update(seq, entry, snapshot)
 

@@ -1,9 +1,9 @@
 """Puts what was sealed into the table, once."""
 
 from penstock.base import Failpoints
-from penstock.ingest._ledger import OpenPlan, Settlement
 from penstock.ingest._protocol_errors import CommitBlockedError, DamagedStateError
 from penstock.ingest._seal import Seal
+from penstock.ingest._standing import OpenPlan, Settlement
 from penstock.storage import ObjectStore
 from penstock.table import (
     CommitUnknownError,

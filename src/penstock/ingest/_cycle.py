@@ -6,12 +6,13 @@ from dataclasses import dataclass, fields
 from penstock.base import Failpoints
 from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
-from penstock.ingest._ledger import Ledger, OpenPlan, Settlement
+from penstock.ingest._ledger import Ledger
 from penstock.ingest._plan import FileVersion
 from penstock.ingest._planner import Planner, Planning
 from penstock.ingest._producer import Acknowledger, Producer
 from penstock.ingest._seal import FileState, Seal
 from penstock.ingest._sealer import Sealer
+from penstock.ingest._standing import OpenPlan, Settlement
 
 
 @dataclass(frozen=True, slots=True)

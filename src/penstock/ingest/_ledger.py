@@ -2,72 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from hashlib import sha256
 
-from penstock.base import Record
-from penstock.ingest._layout import acknowledged_key, live_lane, plan_key, seal_key
+from penstock.ingest._layout import live_lane, seal_key
 from penstock.ingest._plan import FileVersion, Plan
 from penstock.ingest._protocol_errors import DamagedStateError
+from penstock.ingest._records import Records
 from penstock.ingest._seal import FileState, Seal
-from penstock.storage import NotFoundError, ObjectStore
+from penstock.ingest._standing import FileStatus, OpenPlan, Settlement
+from penstock.storage import ObjectStore
 from penstock.table import LakeTable, TableMissingError, TableSnapshot, is_void
-
-
-class FileStatus(StrEnum):
-    """Where a source file stands."""
-
-    PENDING = "pending"
-    """In no plan that counts; it will be planned."""
-    PLANNED = "planned"
-    """In a plan that has not been settled."""
-    COMMITTED = "committed"
-    """Its rows are in the table."""
-    DEAD = "dead"
-    """It stands in the dead letters."""
-    GONE = "gone"
-    """It was not there when it was read. Should it appear again, it is pending."""
-
-
-class Settlement(StrEnum):
-    """How a plan ended, as the table says it."""
-
-    OPEN = "open"
-    """It has not."""
-    COMMITTED = "committed"
-    """What was sealed is in the table."""
-    VOIDED = "voided"
-    """Given up: nothing of it is or will be in the table, and its files are pending again."""
-
-
-class Acknowledged(Record):
-    """How far a lane has been acknowledged to its sources."""
-
-    format: int = 1
-    """Version of this record."""
-
-    lane: str
-    """The lane."""
-
-    seq: int
-    """The last plan that was acknowledged."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenPlan:
-    """A plan that is not acknowledged yet, and how far it has come."""
-
-    plan: Plan
-    plan_sha256: str
-    previous: int
-    """Number of the plan before it in its lane; 0 for the first."""
-    seal: Seal | None = None
-    settlement: Settlement = Settlement.OPEN
-
-    @property
-    def label(self) -> str:
-        """For messages."""
-        return f"{self.plan.pipeline}/{self.plan.seq}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +45,8 @@ class Ledger:
             table: The table.
             pipeline: The pipeline's key.
         """
-        self._store = store
+        self._records = Records(store, pipeline)
         self._table = table
-        self._pipeline = pipeline
         self._names: dict[tuple[str, str], _Name] = {}
         self._open: dict[int, OpenPlan] = {}
         self._last: dict[str, int] = {live_lane(pipeline): 0}
@@ -135,7 +78,8 @@ class Ledger:
         while lanes < len(self._last):  # a lane met for the first time starts the order again
             lanes = len(self._last)
             for lane in self._last:
-                self._read_acknowledged(lane)
+                number = max(self._records.acknowledged(lane), self._acknowledged.get(lane, 0))
+                self._acknowledged[lane] = number
             snapshot = self._snapshot()
             self._read_plans()
         self._check(snapshot)
@@ -187,25 +131,15 @@ class Ledger:
     def acknowledged(self, entry: OpenPlan) -> None:
         """Store that a settled plan has been acknowledged, and forget it."""
         lane, seq = entry.plan.lane, entry.plan.seq
-        record = Acknowledged(lane=lane, seq=seq)
-        self._store.put(acknowledged_key(self._pipeline, lane), record.encode())
+        self._records.acknowledge(lane, seq)
         self._acknowledged[lane] = max(seq, self._acknowledged.get(lane, 0))
         del self._open[seq]
-
-    def _read_acknowledged(self, lane: str) -> None:
-        key = acknowledged_key(self._pipeline, lane)
-        try:
-            data = self._store.get(key)
-        except NotFoundError:
-            return
-        record = Acknowledged.decode(data, place=f"{self._store.url}/{key}")
-        self._acknowledged[lane] = max(record.seq, self._acknowledged.get(lane, 0))
 
     def _snapshot(self) -> TableSnapshot:
         try:
             snapshot = self._table.snapshot()
         except TableMissingError as error:
-            if not self._read and not self._acknowledged:
+            if not self._read and not any(self._acknowledged.values()):
                 raise
             raise self._damaged(
                 "the table is gone although plans were made for it",
@@ -215,14 +149,8 @@ class Ledger:
         return snapshot
 
     def _read_plans(self) -> None:
-        while True:
-            key = plan_key(self._pipeline, self.next_seq)
-            try:
-                data = self._store.get(key)
-            except NotFoundError:
-                return
-            plan = Plan.decode(data, place=f"{self._store.url}/{key}")
-            self.adopt(plan, data)
+        while found := self._records.plan(self.next_seq):
+            self.adopt(*found)
 
     def _check(self, snapshot: TableSnapshot) -> None:
         """Stop where going on would lose or double rows."""
@@ -249,29 +177,21 @@ class Ledger:
                 )
 
     def _update(self, seq: int, entry: OpenPlan, snapshot: TableSnapshot) -> None:
-        if entry.seal is None:
-            entry = self._read_seal(seq, entry)
+        if entry.seal is None and (seal := self._records.seal(seq)):
+            entry = self.sealed(seq, seal)
         lane = entry.plan.lane
         if entry.settlement is Settlement.OPEN and snapshot.transaction_version(lane) >= seq:
             if is_void(snapshot, lane, seq):
                 self.settled(seq, Settlement.VOIDED)
             elif entry.seal is None:
                 raise self._damaged(
-                    f"plan {seq} is in the table, but {seal_key(self._pipeline, seq)} is missing",
+                    f"plan {seq} is in the table, but {seal_key(self._records.pipeline, seq)} is missing",
                     "restore that file; it says which source files the plan's rows came from",
                 )
             else:
                 self.settled(seq, Settlement.COMMITTED)
         if seq <= self._acknowledged.get(lane, 0):
             del self._open[seq]
-
-    def _read_seal(self, seq: int, entry: OpenPlan) -> OpenPlan:
-        key = seal_key(self._pipeline, seq)
-        try:
-            data = self._store.get(key)
-        except NotFoundError:
-            return entry
-        return self.sealed(seq, Seal.decode(data, place=f"{self._store.url}/{key}"))
 
     def _damaged(self, found: str, way_out: str) -> DamagedStateError:
         return DamagedStateError(self._table.url, found, way_out)

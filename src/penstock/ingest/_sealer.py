@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from penstock.base import Failpoints
 from penstock.ingest._layout import seal_key
-from penstock.ingest._ledger import OpenPlan
 from penstock.ingest._producer import Produced
 from penstock.ingest._protocol_errors import AccountingError, DamagedStateError
 from penstock.ingest._seal import FileState, Seal
+from penstock.ingest._standing import OpenPlan
 from penstock.storage import ObjectStore
 
 
