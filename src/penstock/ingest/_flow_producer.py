@@ -12,8 +12,10 @@ from penstock.ingest._errors import IngestError
 from penstock.ingest._plan import Plan
 from penstock.ingest._plan_flow import PlanFlow, Work
 from penstock.ingest._producer import Produced, Producer
+from penstock.telemetry import get_logger
 
 T = TypeVar("T")
+_log = get_logger("ingest")
 
 
 class AbandonedError(IngestError):
@@ -69,6 +71,7 @@ class FlowProducer(Producer):
     async def _produce(self, plan: Plan) -> Produced:
         directory = self._work.directory / f"{plan.seq}-{uuid4().hex}"
         await self._blocking(partial(directory.mkdir, parents=True))
+        _log.info("working on a plan", pipeline=plan.pipeline, plan=plan.seq, files=len(plan.files))
         self._flow, self._planned = (
             PlanFlow(self._work, plan, directory, self._blocking),
             len(plan.files),

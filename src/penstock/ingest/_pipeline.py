@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -20,6 +20,7 @@ from penstock.ingest._places import Places
 from penstock.ingest._plan import FileVersion
 from penstock.ingest._protocol_errors import CommitBlockedError, DamagedStateError
 from penstock.ingest._spool import spool
+from penstock.ingest._threads import DaemonThreads
 from penstock.ingest._worker import Turn, Worker, work_of
 from penstock.storage import StoragePool, StoreUnavailableError
 from penstock.table import TableUnavailableError
@@ -37,7 +38,7 @@ _STORE_RETRY = RetryPolicy(
 )
 _YOUNG_PAUSE_S = 0.1
 _FRUITLESS_TURNS = 5
-_ABANDON_S = 10.0
+_ABANDON_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class IngestPipeline(Pipeline):
         assert isinstance(pool, StoragePool)  # noqa: S101 - as the constructor asks
         sink, loop = self._config.sink, asyncio.get_running_loop()
         count = 2 + self._config.max_concurrent_files + sink.max_concurrent_uploads
-        threads = ThreadPoolExecutor(count, thread_name_prefix=f"{self._key}/ingest")
+        threads = DaemonThreads(count, f"{self._key}/ingest")
         try:
             with spool(self._options.state_dir / "spool" / self._key) as directory:
                 places = Places.open(self._key, self._config, pool)
@@ -138,7 +139,7 @@ class IngestPipeline(Pipeline):
                 yield _Threaded(worker, self._producer, threads)
         finally:
             self._producer = None
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.shutdown()
 
     async def _turns(self, threaded: "_Threaded") -> None:
         worker, shutdown = threaded.worker, self._context.shutdown
@@ -242,7 +243,7 @@ class IngestPipeline(Pipeline):
 class _Threaded:
     """A worker that is called from the loop, in threads."""
 
-    def __init__(self, worker: Worker, producer: FlowProducer, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, worker: Worker, producer: FlowProducer, threads: Executor) -> None:
         self.worker = worker
         self._producer = producer
         self._threads = threads

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from penstock.base import Failpoints, RetryPolicy
 from penstock.flow import FatalError, Flow, FlowFailedError, stage
-from penstock.ingest._assemble import PlanAssembler, ProducedPart
+from penstock.ingest._assemble import PlanAssembler, ProducedLetters, ProducedPart
 from penstock.ingest._assemble import Produced as LocallyProduced
 from penstock.ingest._decode_file import DecodedFile, DecodeSettings, FileOpener, decode_file
 from penstock.ingest._decoder import Decoder
@@ -152,22 +152,25 @@ class PlanFlow:
     async def _upload(self, output: ProducedPart) -> Part:
         with self._ending():
             async with self._work.context.permit(self._work.pipeline):
-                put = partial(self._work.root.put_file, output.part.name, output.path)
-                await self._blocking(put)
-            output.path.unlink()
-            self._work.failpoints.cross("output.stored")
+                await self._blocking(partial(self._store, output))
             return output.part
+
+    def _store(self, output: ProducedPart) -> None:
+        self._work.root.put_file(output.part.name, output.path)
+        output.path.unlink()
+        self._work.failpoints.cross("output.stored")
 
     async def _close(self, parts: tuple[Part, ...]) -> Produced:
         finished = self._finished
         assert finished is not None  # noqa: S101 - the last file of a flow that did not fail finishes it
         letters = finished.dead_letters
-        if letters is None:
-            return Produced(parts, None, finished.outcomes)
-        put = partial(self._work.dead_letters.put_file, letters.file.name, letters.path)
-        await self._blocking(put)
+        if letters is not None:
+            await self._blocking(partial(self._store_letters, letters))
+        return Produced(parts, letters.file if letters else None, finished.outcomes)
+
+    def _store_letters(self, letters: ProducedLetters) -> None:
+        self._work.dead_letters.put_file(letters.file.name, letters.path)
         self._work.failpoints.cross("letters.stored")
-        return Produced(parts, letters.file, finished.outcomes)
 
     def _ending(self) -> "_Ending":
         return _Ending(self)
