@@ -1,3 +1,34 @@
-"""Files to tables, exactly once."""
+"""Files to tables, exactly once.
 
-__all__: list[str] = []
+Owns: the declared schema, the decoder port and its reference, and what stands between a file's
+bytes and its rows.
+Promises: a value is right or its line is rejected by number, offset and class; a bad line costs
+itself only.
+Does not: decide when work is done, or where it is kept.
+"""
+
+from penstock.ingest._decoder import (
+    Chunk,
+    Decoded,
+    Decoder,
+    DecoderOptions,
+    LineError,
+    RejectedLine,
+)
+from penstock.ingest._errors import IngestError, UnsupportedTypeError
+from penstock.ingest._reference_decoder import ReferenceDecoder
+from penstock.ingest._schema_config import FieldConfig, SchemaConfig
+
+__all__ = [
+    "Chunk",
+    "Decoded",
+    "Decoder",
+    "DecoderOptions",
+    "FieldConfig",
+    "IngestError",
+    "LineError",
+    "ReferenceDecoder",
+    "RejectedLine",
+    "SchemaConfig",
+    "UnsupportedTypeError",
+]

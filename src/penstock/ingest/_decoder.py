@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pyarrow as pa
 
@@ -40,6 +40,20 @@ class LineError(StrEnum):
     """Nested deeper than the limit."""
     TOO_LONG = "too-long"
     """Longer than the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderOptions:
+    """What a decoder lets through; the defaults are the strictest that real files live with."""
+
+    max_depth: int = 200
+    """Objects and arrays open at once, the row's own object included."""
+
+    max_line_bytes: int = 64 * 1024 * 1024
+    """Longest line, in bytes without its newline."""
+
+    finer_timestamps: Literal["refuse", "cut"] = "refuse"
+    """What happens to digits finer than a microsecond that are not all zero."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,142 @@
+"""The declared schema: the columns that a pipeline's rows have, as a user writes them."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+from pydantic import Field, field_validator, model_validator
+
+from penstock.base import Config, suggest
+
+TYPE_KEY = b"penstock.type"
+"""Metadata key of a field whose meaning its Arrow type does not tell: JSON text."""
+
+SCALARS: Mapping[str, pa.DataType] = MappingProxyType(
+    {
+        "string": pa.string(),
+        "int32": pa.int32(),
+        "int64": pa.int64(),
+        "float32": pa.float32(),
+        "float64": pa.float64(),
+        "boolean": pa.bool_(),
+        "timestamp": pa.timestamp("us", tz="UTC"),
+        "date": pa.date32(),
+        "json": pa.string(),
+        "binary": pa.binary(),
+    }
+)
+"""Type names that stand alone, and the Arrow types that hold them."""
+
+
+class FieldConfig(Config):
+    """One column, or one member of a struct."""
+
+    name: str = Field(min_length=1)
+    """The key in the JSON object, and the column's name in the table."""
+
+    type: str
+    """A type name: string, int32, int64, float32, float64, boolean, timestamp, date, json, binary, struct, or `list<T>` of one."""
+
+    nullable: bool = True
+    """Whether a row may lack it or hold `null`; if not, such a line is rejected."""
+
+    fields: tuple["FieldConfig", ...] = ()
+    """The members of a `struct` or of a `list<struct>`; for no other type."""
+
+    @field_validator("type")
+    @classmethod
+    def _known_type(cls, value: str) -> str:
+        inner = innermost(value)
+        if inner != "struct" and inner not in SCALARS:
+            hint = suggest(inner, [*SCALARS, "struct", "list<string>"])
+            raise ValueError(f"unknown type {value!r}; {hint}")
+        return value.replace(" ", "")
+
+    @field_validator("fields")
+    @classmethod
+    def _distinct(cls, value: tuple["FieldConfig", ...]) -> tuple["FieldConfig", ...]:
+        return distinct(value)
+
+    @model_validator(mode="after")
+    def _members(self) -> "FieldConfig":
+        struct = innermost(self.type) == "struct"
+        if struct and not self.fields:
+            raise ValueError(f"the {self.type} {self.name!r} has no members; list them in `fields`")
+        if self.fields and not struct:
+            raise ValueError(
+                f"only a struct has `fields`, and {self.name!r} is of type {self.type!r}; "
+                "write `type: struct`, or remove `fields`"
+            )
+        return self
+
+    def to_arrow(self) -> pa.Field:
+        """The Arrow field; JSON text is a string marked by the metadata `penstock.type`."""
+        return self._arrow(self.name, self.type, nullable=self.nullable)
+
+    def _arrow(self, name: str, type_: str, *, nullable: bool) -> pa.Field:
+        if type_.startswith("list<"):
+            item = self._arrow("element", type_[5:-1], nullable=True)
+            return pa.field(name, pa.list_(item), nullable=nullable)
+        if type_ == "struct":
+            members = pa.struct([member.to_arrow() for member in self.fields])
+            return pa.field(name, members, nullable=nullable)
+        metadata = {TYPE_KEY: b"json"} if type_ == "json" else None
+        return pa.field(name, SCALARS[type_], nullable=nullable, metadata=metadata)
+
+    def canonical(self) -> dict[str, Any]:
+        """All that decides what a value means, in one form."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "nullable": self.nullable,
+            "fields": [member.canonical() for member in self.fields],
+        }
+
+
+class SchemaConfig(Config):
+    """The declared schema of a pipeline."""
+
+    fields: tuple[FieldConfig, ...] = Field(min_length=1)
+    """The columns, in the order in which the table has them."""
+
+    @field_validator("fields")
+    @classmethod
+    def _distinct(cls, value: tuple[FieldConfig, ...]) -> tuple[FieldConfig, ...]:
+        return distinct(value)
+
+    def to_arrow(self) -> pa.Schema:
+        """The columns as Arrow has them: timestamps are UTC microseconds, dates are `date32`."""
+        return pa.schema([field.to_arrow() for field in self.fields])
+
+    @property
+    def id(self) -> str:
+        """Digest of the schema: SHA-256 in hexadecimal; equal for schemas that mean the same."""
+        text = json.dumps([field.canonical() for field in self.fields], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def innermost(type_: str) -> str:
+    """The type inside all `list<...>` around it.
+
+    >>> innermost("list<list<int64>>")
+    'int64'
+    """
+    inner = type_.replace(" ", "")
+    while inner.startswith("list<") and inner.endswith(">"):
+        inner = inner[5:-1]
+    return inner
+
+
+def distinct(fields: Sequence[FieldConfig]) -> tuple[FieldConfig, ...]:
+    """The fields, unless two share a name; letter case does not tell Delta columns apart."""
+    count = Counter(field.name.casefold() for field in fields)
+    twice = sorted({field.name for field in fields if count[field.name.casefold()] > 1})
+    if twice:
+        raise ValueError(
+            f"these names are declared twice (letter case aside): {', '.join(twice)}; rename one"
+        )
+    return tuple(fields)
