@@ -110,13 +110,12 @@ static void decoder_delete(PyObject *self)
 {
     DecoderObject *decoder = (DecoderObject *)self;
     PyTypeObject *type = Py_TYPE(self);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     field_clear(&decoder->root);
     if (decoder->pool != NULL) {
         pool_drop(decoder->pool);
     }
     Py_XDECREF(decoder->names);
-    release(self);
+    PyObject_Free(self);
     Py_DECREF(type);
 }
 
