@@ -87,11 +87,14 @@ def _existing(data: Any, path: Path_, *, missing: bool) -> Path_:
     """`path` without the parts that pydantic adds for the arms of a union and so on."""
     kept: list[str | int] = []
     for part in path:
-        if (isinstance(data, dict) and part in data) or (
-            isinstance(data, list) and isinstance(part, int) and part < len(data)
-        ):
-            kept.append(part)
-            data = data[part]
+        match data:
+            case dict() if part in data:
+                data = data[part]
+            case list() if isinstance(part, int) and part < len(data):
+                data = data[part]
+            case _:
+                continue
+        kept.append(part)
     if missing:
         kept.append(path[-1])
     return tuple(kept)

@@ -1,6 +1,7 @@
 """Named places where a test may make the program die, fail or wait."""
 
 import os
+import re
 import signal
 import time
 from collections import Counter
@@ -8,6 +9,8 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 
 from penstock.base._errors import PenstockError
+
+_WAIT = re.compile(r"wait:\d+(\.\d+)?")
 
 Action = Callable[[str], None]
 """Called with the name of the point, in the thread that crosses it."""
@@ -88,7 +91,7 @@ def _action(verb: str) -> Action:
         return _kill
     if verb == "error":
         return _fail
-    if verb.startswith("wait:"):
+    if _WAIT.fullmatch(verb):
         seconds = float(verb.removeprefix("wait:"))
         return lambda _: time.sleep(seconds)
     raise ValueError(f"expected kill, error or wait:SECONDS, got {verb!r}")

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
@@ -66,7 +67,7 @@ def parse_size(value: object) -> int:
     factor = _BYTES.get(match[2].lower()) if match else None
     if match is None or factor is None:
         raise ValueError(f"expected a size such as 512KiB, 128MiB or 2GiB, got {value!r}")
-    return int(float(match[1]) * factor)
+    return int(Decimal(match[1]) * factor)  # exact, as 262.143MB is not in binary
 
 
 def format_size(count: int) -> str:

@@ -1,0 +1,1 @@
+"""Penstock beside its peers, on the same bytes in one run."""

@@ -1,0 +1,207 @@
+"""The pages of docs/reference/, each made from what the code says of itself."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules, walk_packages
+from types import ModuleType
+from typing import Any
+
+import penstock
+from penstock.base import Config, PenstockError
+
+_NOTE = "<!-- Generated from the code by `make fix`; edit the docstrings instead. -->\n"
+
+
+def rooms() -> list[str]:
+    """The names of the rooms there are, sorted."""
+    return sorted(found.name for found in iter_modules(penstock.__path__) if found.ispkg)
+
+
+def door(room: str) -> ModuleType:
+    """The public module of a room."""
+    return import_module(f"penstock.{room}")
+
+
+def modules() -> list[ModuleType]:
+    """Every module of the package, so that what is behind a door can be listed too."""
+    found = walk_packages(penstock.__path__, "penstock.")
+    return [import_module(info.name) for info in found if not info.name.endswith("__main__")]
+
+
+def subclasses(root: type) -> list[type]:
+    """All classes of ours below `root`, by room and name."""
+    modules()
+    found: set[type] = set()
+    waiting: list[type] = [root]
+    while waiting:
+        below: list[type] = type.__subclasses__(waiting.pop())
+        for cls in below:
+            if cls.__module__.startswith("penstock.") and cls not in found:
+                found.add(cls)
+                waiting.append(cls)
+    return sorted(found, key=lambda cls: (cls.__module__, cls.__qualname__))
+
+
+def summary(value: object) -> str:
+    """The first paragraph of a docstring on one line, safe inside a table cell."""
+    text = inspect.getdoc(value) or ""
+    return cell(text.split("\n\n")[0])
+
+
+def prose(value: object) -> str:
+    """A whole docstring as Markdown: examples stand in fences."""
+    paragraphs = (inspect.getdoc(value) or "").split("\n\n")
+    return "\n\n".join(
+        f"```pycon\n{part}\n```" if part.startswith(">>>") else part for part in paragraphs
+    )
+
+
+def cell(text: str) -> str:
+    """`text` on one line, with what would end a table cell escaped."""
+    return re.sub(r"\s+", " ", text).strip().replace("|", "\\|")
+
+
+def names_page() -> str:
+    """What each room offers at its door."""
+    lines = [_NOTE, "# Names", "", "What each room offers; nothing else is public.", ""]
+    for room in rooms():
+        module = door(room)
+        names = list(getattr(module, "__all__", []))
+        lines += [f"## penstock.{room}", "", prose(module), ""]
+        if not names:
+            continue
+        lines += ["| name | what it is |", "| --- | --- |"]
+        lines += [f"| `{name}` | {_said_of(module, name)} |" for name in names]
+        lines.append("")
+    return _page(lines)
+
+
+def _said_of(module: ModuleType, name: str) -> str:
+    value = getattr(module, name)
+    if inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value):
+        return summary(value)
+    return _string_below(module, name)
+
+
+def _string_below(module: ModuleType, name: str) -> str:
+    """The docstring that stands below an assignment, found where the door imports the name from."""
+    source = inspect.getsource(module)
+    match = re.search(rf"^from (\S+) import .*\b{re.escape(name)}\b", source, re.MULTILINE)
+    home = inspect.getsource(import_module(match[1])) if match else source
+    found = re.search(
+        rf"^{re.escape(name)}\b[^=\n]*= .*?^\"\"\"(.+?)\"\"\"", home, re.MULTILINE | re.DOTALL
+    )
+    return cell(found[1]) if found else ""
+
+
+def config_page() -> str:
+    """Every configuration model with its keys."""
+    lines = [
+        _NOTE,
+        "# Configuration",
+        "",
+        "Unknown keys are errors; all problems are shown at once.",
+        "",
+    ]
+    for model in subclasses(Config):
+        assert issubclass(model, Config)
+        lines += [f"## {model.__name__}", "", prose(model), ""]
+        lines += [
+            "| key | type | default | meaning |",
+            "| --- | --- | --- | --- |",
+            *_keys(model),
+            "",
+        ]
+    return _page(lines)
+
+
+def _keys(model: type[Config]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        default = (
+            "required"
+            if field.is_required()
+            else f"`{_shown(field.get_default(call_default_factory=True, validated_data={}))}`"
+        )
+        kind = cell(_type_name(field.annotation))
+        yield f"| `{field.alias or name}` | {kind} | {default} | {cell(field.description or '')} |"
+
+
+def _type_name(annotation: Any) -> str:
+    if isinstance(annotation, type) and not getattr(annotation, "__args__", ()):
+        return annotation.__name__
+    return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", str(annotation))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Config):
+        return "{}"
+    if hasattr(value, "total_seconds"):
+        return f"{value.total_seconds():g}s"
+    return cell(re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", str(value))) or "''"
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options."""
+    lines = [_NOTE, "# Commands", ""]
+    for path, command in _commands():
+        lines += [f"## {' '.join(path)}", "", inspect.cleandoc(command.help or ""), ""]
+        shown = [
+            parameter for parameter in command.params if not getattr(parameter, "hidden", False)
+        ]
+        if shown:
+            lines += ["| argument or option | meaning |", "| --- | --- |"]
+            lines += [
+                f"| {_spelling(parameter)} | {cell(getattr(parameter, 'help', None) or '')} |"
+                for parameter in shown
+            ]
+            lines.append("")
+    return _page(lines)
+
+
+def _commands() -> Iterator[tuple[tuple[str, ...], Any]]:
+    application = getattr(import_module("penstock.cli"), "application", None)
+    if application is None:
+        return
+    typer = import_module("typer.main")
+    waiting: list[tuple[tuple[str, ...], Any]] = [(("penstock",), typer.get_command(application))]
+    while waiting:
+        path, command = waiting.pop(0)
+        yield path, command
+        below = getattr(command, "commands", {})
+        waiting += [((*path, name), sub) for name, sub in below.items() if not sub.hidden]
+
+
+def _spelling(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return (
+            f"`{parameter.make_metavar_for_reference()}`"
+            if hasattr(parameter, "make_metavar_for_reference")
+            else f"`{parameter.name.upper()}`"
+        )
+    return ", ".join(f"`{option}`" for option in [*parameter.opts, *parameter.secondary_opts])
+
+
+def errors_page() -> str:
+    """Every error class, with what it means and what to do."""
+    lines = [_NOTE, "# Errors", "", "All derive from `penstock.base.PenstockError`.", ""]
+    lines += ["| error | room | meaning |", "| --- | --- | --- |"]
+    for error in subclasses(PenstockError):
+        room = error.__module__.split(".")[1]
+        lines.append(f"| `{error.__name__}` | {room} | {summary(error)} |")
+    return _page(lines)
+
+
+def metrics_page() -> str:
+    """Every metric that the program exports."""
+    lines = [_NOTE, "# Metrics", "", "Exported at `/metrics` in the Prometheus text format.", ""]
+    lines += ["| metric | kind | labels | meaning |", "| --- | --- | --- | --- |"]
+    for metric in getattr(door("telemetry"), "METRICS", ()):
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {cell(metric.help)} |")
+    return _page(lines)
+
+
+def _page(lines: list[str]) -> str:
+    return "\n".join(lines).rstrip("\n") + "\n"
