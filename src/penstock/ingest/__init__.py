@@ -7,6 +7,11 @@ itself only.
 Does not: decide when work is done, or where it is kept.
 """
 
+from penstock.ingest._compiled_decoder import (
+    CompiledDecoder,
+    SlowDecoderWarning,
+    open_decoder,
+)
 from penstock.ingest._decoder import (
     Chunk,
     Decoded,
@@ -21,6 +26,7 @@ from penstock.ingest._schema_config import FieldConfig, SchemaConfig
 
 __all__ = [
     "Chunk",
+    "CompiledDecoder",
     "Decoded",
     "Decoder",
     "DecoderOptions",
@@ -30,5 +36,7 @@ __all__ = [
     "ReferenceDecoder",
     "RejectedLine",
     "SchemaConfig",
+    "SlowDecoderWarning",
     "UnsupportedTypeError",
+    "open_decoder",
 ]

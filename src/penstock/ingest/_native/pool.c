@@ -12,8 +12,7 @@ typedef struct Block {
     Pool *pool;
     struct Block *next;
     uint32_t class_;
-    void *raw; /* what malloc gave */
-} Block;
+} Block; /* its memory follows, ALIGNMENT bytes from its start */
 
 struct Pool {
     pthread_mutex_t mutex;
@@ -93,7 +92,7 @@ static void pool_delete(Pool *pool)
     for (uint32_t class_ = 0; class_ < CLASSES; class_++) {
         for (Block *block = pool->lists[class_]; block != NULL;) {
             Block *next = block->next;
-            memory_give(block->raw);
+            memory_give(block);
             block = next;
         }
     }
@@ -124,13 +123,11 @@ static void *block_memory(Block *block)
 
 static Block *block_new(Pool *pool, uint32_t class_)
 {
-    void *raw = memory_take(class_size(class_) + 2 * ALIGNMENT);
-    if (raw == NULL) {
-        return NULL;
+    const size_t size = class_size(class_) + ALIGNMENT;
+    Block *block = memory_fails() ? NULL : aligned_alloc(ALIGNMENT, size);
+    if (block != NULL) {
+        *block = (Block){pool, NULL, class_};
     }
-    const uintptr_t aligned = ((uintptr_t)raw + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
-    Block *block = (Block *)aligned;
-    *block = (Block){pool, NULL, class_, raw};
     return block;
 }
 
@@ -180,7 +177,7 @@ void pool_give(void *memory)
     const bool last = pool->dropped && pool->out == 0;
     pthread_mutex_unlock(&pool->mutex);
     if (!keeps) {
-        memory_give(block->raw);
+        memory_give(block);
     }
     if (last) {
         pool_delete(pool);
