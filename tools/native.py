@@ -20,16 +20,17 @@ SOURCES = ROOT / "src" / "penstock" / "ingest" / "_native"
 BUILDS = ROOT / "build" / "native"
 MODULE = "_decoder_native"
 
+_SANITIZED = (
+    *("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
+    *("-DPENSTOCK_EXACT", "-DPENSTOCK_FAULTS"),
+)
 VARIANTS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
         "vector": ("-O2",),
         "plain": ("-O2", "-DPENSTOCK_PLAIN"),
         "faults": ("-O1", "-g", "-DPENSTOCK_FAULTS"),
-        "sanitized": ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
-        "sanitized-plain": (
-            *("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
-            "-DPENSTOCK_PLAIN",
-        ),
+        "sanitized": _SANITIZED,
+        "sanitized-plain": (*_SANITIZED, "-DPENSTOCK_PLAIN"),
     }
 )
 """What each build is compiled with, beside the strict flags."""

@@ -53,12 +53,13 @@ typedef struct Number {
     const uint8_t *end;
 } Number;
 
+static const uint32_t POWERS_OF_TEN[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+
 /* Read an integer of at most 15 digits, the common case. NULL, without a fault: it may be
  * another number, or none; see number_read.
  */
 static inline const uint8_t *short_integer_read(const uint8_t *at, int64_t *value)
 {
-    static const uint32_t TENS[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
     const uint64_t negative = *at == '-';
     const uint8_t *first = at + negative;
     Digits digits = digits_at(first);
@@ -73,7 +74,7 @@ static inline const uint8_t *short_integer_read(const uint8_t *at, int64_t *valu
             return NULL;
         }
         if (digits.count > 0) {
-            magnitude = magnitude * TENS[digits.count] + digits_value(digits);
+            magnitude = magnitude * POWERS_OF_TEN[digits.count] + digits_value(digits);
             end += digits.count;
         }
     }

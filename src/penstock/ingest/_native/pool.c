@@ -1,3 +1,5 @@
+#define _POSIX_C_SOURCE 200809L /* posix_memalign */
+
 #include "pool.h"
 
 #include <pthread.h>
@@ -7,17 +9,32 @@
 #define SMALLEST_SHIFT 8
 #define CLASSES (4 * 32)
 #define ALIGNMENT 64
+/* Blocks start at so many different offsets, in turn: columns are written row by row, side by
+ * side, and at equal offsets in their pages they would drive each other out of the cache.
+ */
+#define SKEWS 16
+
+/* In a test build blocks have no byte to spare and are not kept, so that a sanitizer sees every
+ * step beyond one.
+ */
+#ifdef PENSTOCK_EXACT
+#define EXACT true
+#else
+#define EXACT false
+#endif
 
 typedef struct Block {
     Pool *pool;
     struct Block *next;
     uint32_t class_;
+    uint32_t skew; /* bytes before it in what was allocated */
 } Block; /* its memory follows, ALIGNMENT bytes from its start */
 
 struct Pool {
     pthread_mutex_t mutex;
     size_t out;  /* blocks that somebody holds */
     size_t kept; /* bytes in the lists */
+    uint32_t skew; /* of the next new block */
     bool dropped;
     Block *lists[CLASSES];
 };
@@ -87,12 +104,17 @@ Pool *pool_new(void)
     return pool;
 }
 
+static void block_delete(Block *block)
+{
+    memory_give((uint8_t *)block - block->skew);
+}
+
 static void pool_delete(Pool *pool)
 {
     for (uint32_t class_ = 0; class_ < CLASSES; class_++) {
         for (Block *block = pool->lists[class_]; block != NULL;) {
             Block *next = block->next;
-            memory_give(block);
+            block_delete(block);
             block = next;
         }
     }
@@ -121,13 +143,14 @@ static void *block_memory(Block *block)
     return (uint8_t *)block + ALIGNMENT;
 }
 
-static Block *block_new(Pool *pool, uint32_t class_)
+static Block *block_new(Pool *pool, uint32_t class_, size_t size, uint32_t skew)
 {
-    const size_t size = class_size(class_) + ALIGNMENT;
-    Block *block = memory_fails() ? NULL : aligned_alloc(ALIGNMENT, size);
-    if (block != NULL) {
-        *block = (Block){pool, NULL, class_};
+    void *raw = NULL;
+    if (memory_fails() || posix_memalign(&raw, ALIGNMENT, skew + ALIGNMENT + size) != 0) {
+        return NULL;
     }
+    Block *block = (Block *)((uint8_t *)raw + skew);
+    *block = (Block){pool, NULL, class_, skew};
     return block;
 }
 
@@ -137,7 +160,7 @@ void *pool_take(Pool *pool, size_t size, size_t *capacity)
     if (class_ == CLASSES) {
         return NULL;
     }
-    *capacity = class_size(class_);
+    *capacity = EXACT ? size : class_size(class_);
     pthread_mutex_lock(&pool->mutex);
     Block *block = pool->lists[class_];
     if (block != NULL) {
@@ -145,9 +168,11 @@ void *pool_take(Pool *pool, size_t size, size_t *capacity)
         pool->kept -= *capacity;
     }
     pool->out++;
+    const uint32_t skew = pool->skew;
+    pool->skew = (skew + ALIGNMENT) % (SKEWS * ALIGNMENT);
     pthread_mutex_unlock(&pool->mutex);
     if (block == NULL) {
-        block = block_new(pool, class_);
+        block = block_new(pool, class_, *capacity, skew);
     }
     if (block == NULL) {
         pthread_mutex_lock(&pool->mutex);
@@ -167,7 +192,7 @@ void pool_give(void *memory)
     Pool *pool = block->pool;
     const size_t size = class_size(block->class_);
     pthread_mutex_lock(&pool->mutex);
-    const bool keeps = !pool->dropped && pool->kept + size <= POOL_KEEPS;
+    const bool keeps = !EXACT && !pool->dropped && pool->kept + size <= POOL_KEEPS;
     if (keeps) {
         block->next = pool->lists[block->class_];
         pool->lists[block->class_] = block;
@@ -177,7 +202,7 @@ void pool_give(void *memory)
     const bool last = pool->dropped && pool->out == 0;
     pthread_mutex_unlock(&pool->mutex);
     if (!keeps) {
-        memory_give(block);
+        block_delete(block);
     }
     if (last) {
         pool_delete(pool);

@@ -28,6 +28,38 @@ uint64_t real_round(const Number *number, const RealFormat *format);
 /* The same for a number that was cut, from its digits as written; slow, and always exact. */
 uint64_t decimal_round(const Number *number, const RealFormat *format);
 
+/* Read a number of at most 7 digits on each side of the point, and no exponent: the common case.
+ * NULL, without a fault: it may be another number, or none; see number_read.
+ */
+static inline const uint8_t *short_real_read(const uint8_t *at, double *value)
+{
+    const bool negative = *at == '-';
+    const uint8_t *first = at + negative;
+    const Digits whole = digits_at(first);
+    if (whole.count == 0 || whole.count == 8 || (*first == '0' && whole.count > 1)) {
+        return NULL;
+    }
+    uint64_t mantissa = digits_value(whole);
+    unsigned places = 0;
+    const uint8_t *end = first + whole.count;
+    if (*end == '.') {
+        const Digits fraction = digits_at(end + 1);
+        places = fraction.count;
+        if (places == 0 || places == 8) {
+            return NULL;
+        }
+        mantissa = mantissa * POWERS_OF_TEN[places] + digits_value(fraction);
+        end += 1 + places;
+    }
+    if ((*end | 0x20) == 'e') {
+        return NULL;
+    }
+    /* Both are exact doubles, so their quotient is rounded once. */
+    const double magnitude = (double)mantissa / (double)POWERS_OF_TEN[places];
+    *value = negative ? -magnitude : magnitude;
+    return end;
+}
+
 /* False: beyond the largest finite value. */
 static inline bool number_to_float64(const Number *number, double *value)
 {

@@ -97,40 +97,34 @@ static uint32_t hex_digit(uint8_t byte)
     return is_digit(byte) ? (uint32_t)(byte - '0') : letter < 6 ? letter + 10u : 16u;
 }
 
-/* Reads the four digits behind `\u`; NULL at the first that is none, which is left in `*bad`. */
-static const uint8_t *hex_read(const uint8_t *at, uint32_t *code, const uint8_t **bad)
+/* Reads up to four hexadecimal digits; returns how many there are. */
+static unsigned hex_read(const uint8_t *at, uint32_t *code)
 {
+    unsigned count = 0;
     *code = 0;
-    for (const uint8_t *end = at + 4; at < end; at++) {
-        const uint32_t digit = hex_digit(*at);
-        if (digit > 15) {
-            *bad = at;
-            return NULL;
-        }
-        *code = *code << 4 | digit;
+    while (count < 4 && hex_digit(at[count]) < 16) {
+        *code = *code << 4 | hex_digit(at[count++]);
     }
-    return at;
+    return count;
 }
 
 static const uint8_t *unicode_read(const uint8_t *at, uint32_t *code, Fault *fault)
 {
-    const uint8_t *bad = NULL;
-    const uint8_t *end = hex_read(at + 2, code, &bad);
-    if (end == NULL) {
-        const bool cut = *bad == '\n';
-        return fail(fault, cut ? ERROR_SYNTAX : ERROR_ESCAPE, cut ? bad : at);
+    const uint8_t *end = at + 2 + hex_read(at + 2, code);
+    if (end < at + 6) {
+        return *end == '\n' ? fail(fault, ERROR_SYNTAX, end) : fail(fault, ERROR_ESCAPE, at);
     }
     if (*code < 0xD800 || *code > 0xDFFF) {
         return end;
     }
     uint32_t low = 0;
-    const bool pair = *code < 0xDC00 && end[0] == '\\' && end[1] == 'u';
-    const uint8_t *after = pair ? hex_read(end + 2, &low, &bad) : NULL;
-    if (after == NULL || low < 0xDC00 || low > 0xDFFF) {
+    const bool pair = *code < 0xDC00 && end[0] == '\\' && end[1] == 'u' &&
+                      hex_read(end + 2, &low) == 4;
+    if (!pair || low < 0xDC00 || low > 0xDFFF) {
         return fail(fault, ERROR_ESCAPE, at);
     }
     *code = 0x10000 + ((*code - 0xD800) << 10) + (low - 0xDC00);
-    return after;
+    return end + 6;
 }
 
 /* Reads the escape whose backslash stands at `at`. */

@@ -86,7 +86,11 @@ static const uint8_t *float32_read(Walk *walk, Column *column, size_t row, const
 static const uint8_t *float64_read(Walk *walk, Column *column, size_t row, const uint8_t *at)
 {
     Number number;
-    const uint8_t *end = any_number_read(walk, at, &number);
+    const uint8_t *end = short_real_read(at, (double *)column->values + row);
+    if (LIKELY(end != NULL)) {
+        return end;
+    }
+    end = any_number_read(walk, at, &number);
     if (end != NULL && !number_to_float64(&number, (double *)column->values + row)) {
         return fail(&walk->fault, ERROR_RANGE, at);
     }
