@@ -6,6 +6,7 @@ Usage: python -m tools.native        build strictly and analyse; part of `make c
 import hashlib
 import importlib.util
 import os
+import platform
 import shlex
 import subprocess
 import sys
@@ -36,6 +37,11 @@ VARIANTS: Mapping[str, Sequence[str]] = MappingProxyType(
 """What each build is compiled with, beside the strict flags."""
 
 _STRICT = ("-std=c11", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-fvisibility=hidden", "-fPIC")
+
+
+def machine() -> str:
+    """What the compiler builds for, such as `x86_64`."""
+    return platform.machine()
 
 
 def compiler() -> list[str]:
