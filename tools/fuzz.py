@@ -1,4 +1,4 @@
-"""Differential fuzzing of the decoders: the compiled one against its executable specification.
+"""All that can be asked of a build of the compiled decoder: conformance, fuzz, failing allocations.
 
 Usage: python -m tools.fuzz [--variant plain] [--first-seed 0] [--lines 100000]
 """
@@ -7,13 +7,21 @@ import argparse
 import ctypes
 import sys
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pyarrow as pa
 
-from penstock.ingest import Chunk, CompiledDecoder, Decoded, ReferenceDecoder
-from penstock.testing import GeneratedLines, generate_damaged
-from tools.native import build
+from penstock.ingest import (
+    Chunk,
+    CompiledDecoder,
+    Decoded,
+    Decoder,
+    DecoderOptions,
+    ReferenceDecoder,
+)
+from penstock.testing import DecoderConformance, GeneratedLines, generate_damaged
+from tools.native import build, library, load
 
 ROWS = 100
 """Lines per generated schema."""
@@ -69,6 +77,49 @@ def _bits(column: pa.Array) -> pa.Array:
     return column.view(integers[column.type]) if column.type in integers else column
 
 
+def failing_allocations(variant: str, seed: int) -> int:
+    """Let each allocation of a decoder's life fail once; returns how many there were.
+
+    Args:
+        variant: A build with `PENSTOCK_FAULTS`.
+        seed: Of the lines that are decoded.
+
+    Raises:
+        AssertionError: After a failure the same decoder did not decode as before.
+    """
+    path = library(variant)
+    module, switch = load(path), ctypes.CDLL(str(path))
+    case = generate_damaged(seed, 4 * ROWS)
+    wanted = ReferenceDecoder(case.schema).decode(case.chunk())
+    for nth in count(1):
+        decoder = None
+        switch.penstock_fail_allocation(nth)
+        try:
+            decoder = CompiledDecoder(case.schema, native=module)
+            decoder.decode(case.chunk())
+        except MemoryError:
+            switch.penstock_fail_allocation(0)
+            if decoder is not None and list(_unequal(case, wanted, decoder.decode(case.chunk()))):
+                raise AssertionError(f"allocation {nth} failed and left a trace") from None
+        else:
+            switch.penstock_fail_allocation(0)
+            return nth - 1
+    raise AssertionError("allocations never end")
+
+
+def conform(native: Any) -> None:
+    """Run the conformance suite on a build, outside of any test framework."""
+
+    class Suite(DecoderConformance):
+        def make_decoder(self, schema: pa.Schema, options: DecoderOptions) -> Decoder:
+            return CompiledDecoder(schema, options, native=native)
+
+    suite = Suite()
+    for name in sorted(vars(DecoderConformance)):
+        if name.startswith("test_"):
+            getattr(suite, name)()
+
+
 def main() -> int:
     """Print the differences; 1 if there is one."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -76,8 +127,13 @@ def main() -> int:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--lines", type=int, default=100_000)
     options = parser.parse_args()
+    native = build(options.variant)
+    conform(native)
+    if options.variant.startswith("sanitized"):
+        for seed in (1, 2, 5):
+            print(f"{failing_allocations(options.variant, seed)} allocations failed one by one")
     found = 0
-    for text in differences(build(options.variant), options.first_seed, options.lines):
+    for text in differences(native, options.first_seed, options.lines):
         print(text)
         found += 1
     print(f"{options.lines:,} lines, {found} differences ({options.variant})")

@@ -85,6 +85,26 @@ def build(variant: str) -> Any:
     return load(library(variant))
 
 
+def sanitizer_environment() -> dict[str, str]:
+    """For a Python that is to load a sanitized build: the libraries go in before everything else.
+
+    libstdc++ is among them because pyarrow throws C++ exceptions, which the sanitizer intercepts.
+    """
+    preload = [
+        subprocess.run(
+            [*compiler(), f"-print-file-name={name}"], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        for name in ("libasan.so", "libstdc++.so")
+    ]
+    return {
+        **os.environ,
+        "LD_PRELOAD": ":".join(preload),
+        "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1",  # Python itself leaks
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "PYTHONMALLOC": "malloc",
+    }
+
+
 def analyse() -> bool:
     """Whether gcc's static analysis finds nothing, file by file.
 

@@ -1,7 +1,7 @@
 """The compiled decoder keeps the decoders' contract on both of its paths, in any thread."""
 
-import ctypes
 import mmap
+import subprocess
 import sys
 import threading
 import warnings
@@ -60,6 +60,20 @@ def test_no_difference_is_found_in_ten_million_damaged_lines(variant):
     first = 100_000 if variant == "vector" else 200_000
 
     assert not list(fuzz.differences(native.build(variant), first, lines=5_000_000))
+
+
+@pytest.mark.engine("sanitizers")
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("variant", ["sanitized", "sanitized-plain"])
+def test_no_byte_out_of_bounds_is_touched_and_nothing_undefined_done(variant):
+    """Conformance, failing allocations and fuzz, with every buffer cut to its exact size."""
+    command = [sys.executable, "-m", "tools.fuzz", "--variant", variant, "--lines", "40000"]
+
+    done = subprocess.run(
+        command, env=native.sanitizer_environment(), cwd=native.ROOT, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
 
 
 def test_the_two_paths_are_two():
@@ -146,33 +160,7 @@ def test_a_batch_outlives_its_decoder():
 @pytest.mark.parametrize("seed", [1, 2, 5])
 def test_every_allocation_may_fail_once(seed):
     """Each failure is a MemoryError, and the same decoder then works as before."""
-    path = native.library("faults")
-    module, switch = native.load(path), ctypes.CDLL(str(path))
-    case = generate_damaged(seed, 400)
-    wanted = ReferenceDecoder(case.schema).decode(case.chunk())
-    failures = 0
-
-    while True:
-        switch.penstock_fail_allocation(failures + 1)
-        try:
-            CompiledDecoder(case.schema, native=module).decode(case.chunk())
-        except MemoryError:
-            failures += 1
-        else:
-            break
-    switch.penstock_fail_allocation(0)
-    survivor = CompiledDecoder(case.schema, native=module)
-    for nth in range(1, failures, 7):
-        switch.penstock_fail_allocation(nth)
-        try:
-            survivor.decode(case.chunk())
-        except MemoryError:
-            pass
-        switch.penstock_fail_allocation(0)
-        assert survivor.decode(case.chunk()).rejected == wanted.rejected
-
-    assert failures > 20
-    assert survivor.decode(case.chunk()).batch.equals(wanted.batch)
+    assert fuzz.failing_allocations("faults", seed) > 20
 
 
 def test_a_chunk_of_two_gibibytes_is_refused():
