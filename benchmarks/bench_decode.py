@@ -107,7 +107,7 @@ def in_memory(lines: Lines) -> list[int]:
     return files
 
 
-def compare(runs: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+def compare(runs: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
     """CPU-seconds of each, every other round in reverse order, after a round to warm up."""
     costs: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(rounds + 1):

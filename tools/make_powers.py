@@ -38,12 +38,12 @@ TAIL = """\
 
 def significand(exponent: int) -> int:
     """The 128 most significant bits of 5**exponent."""
-    power = 5 ** abs(exponent)
+    power = int(5 ** abs(exponent))
     if exponent >= 0:
         shift = power.bit_length() - 128
         return power >> shift if shift > 0 else power << -shift
     bits = (power - 1).bit_length()
-    reciprocal = (1 << (bits + 127 if exponent >= -27 else 2 * bits + 128)) // power + 1
+    reciprocal: int = (1 << (bits + 127 if exponent >= -27 else 2 * bits + 128)) // power + 1
     return reciprocal >> max(reciprocal.bit_length() - 128, 0)
 
 

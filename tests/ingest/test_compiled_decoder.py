@@ -70,7 +70,12 @@ def test_no_byte_out_of_bounds_is_touched_and_nothing_undefined_done(variant):
     command = [sys.executable, "-m", "tools.fuzz", "--variant", variant, "--lines", "40000"]
 
     done = subprocess.run(
-        command, env=native.sanitizer_environment(), cwd=native.ROOT, capture_output=True, text=True
+        command,
+        check=False,
+        env=native.sanitizer_environment(),
+        cwd=native.ROOT,
+        capture_output=True,
+        text=True,
     )
 
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]

@@ -57,7 +57,12 @@ class NativeModule(Protocol):
     """`sse2` or `plain`."""
 
     def Decoder(  # noqa: N802  # a type, seen as what it is called for
-        self, root: _Node, max_depth: int, max_line: int, cut: bool, /  # noqa: FBT001
+        self,
+        root: _Node,
+        max_depth: int,
+        max_line: int,
+        cut: bool,  # noqa: FBT001  # the C side takes it by place
+        /,
     ) -> NativeDecoder:
         """For rows of one schema."""
         ...
@@ -152,9 +157,7 @@ class CompiledDecoder:
 
     def _rejected(self, lines: list[Any]) -> Iterator[RejectedLine]:
         for number, offset, length, error, path, position in lines:
-            yield RejectedLine(
-                number, offset, length, _ERRORS[error], self._paths[path], position
-            )
+            yield RejectedLine(number, offset, length, _ERRORS[error], self._paths[path], position)
 
     def _children(self, path: str, fields: list[pa.Field]) -> tuple[_Node, ...]:
         if not fields:
