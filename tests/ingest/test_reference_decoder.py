@@ -1,9 +1,13 @@
 """The reference decoder keeps the decoders' contract."""
 
+import json
+
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from penstock.ingest import Decoder, DecoderOptions, ReferenceDecoder, UnsupportedTypeError
+from penstock.ingest import Chunk, Decoder, DecoderOptions, ReferenceDecoder, UnsupportedTypeError
 from penstock.testing import DecoderConformance, generate_damaged
 
 
@@ -33,3 +37,54 @@ def test_a_type_that_no_value_is_read_into_is_refused_with_its_column():
         ReferenceDecoder(pa.schema([("a", pa.struct([("b", pa.decimal128(5, 2))]))]))
     with pytest.raises(UnsupportedTypeError):
         ReferenceDecoder(pa.schema([]))
+
+
+ROW = st.fixed_dictionaries(
+    {
+        "i": st.none() | st.integers(-(2**63), 2**63 - 1),
+        "f": st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        "s": st.none() | st.text(st.characters(exclude_categories=["Cs"])),
+        "b": st.none() | st.booleans(),
+        "l": st.none() | st.lists(st.none() | st.integers(-(2**31), 2**31 - 1), max_size=4),
+        "o": st.none() | st.fixed_dictionaries({"é\n": st.text(st.characters(codec="utf-8"))}),
+    }
+)
+ROW_SCHEMA = pa.schema(
+    [
+        ("i", pa.int64()),
+        ("f", pa.float64()),
+        ("s", pa.string()),
+        ("b", pa.bool_()),
+        ("l", pa.list_(pa.int32())),
+        ("o", pa.struct([pa.field("é\n", pa.string(), nullable=False)])),
+    ]
+)
+
+
+@settings(deadline=None)
+@given(st.lists(ROW, min_size=1, max_size=5), st.booleans())
+def test_what_the_standard_library_writes_is_read_as_it_was(rows, ascii_only):
+    """Every float bit for bit, every text, with and without escapes."""
+    lines = [json.dumps(row, ensure_ascii=ascii_only).encode() for row in rows]
+    decoded = ReferenceDecoder(ROW_SCHEMA).decode(Chunk(b"\n".join(lines), 1, 0))
+    assert decoded.rejected == ()
+    in_order = [{name: row[name] for name in ROW_SCHEMA.names} for row in rows]
+    assert repr(decoded.batch.to_pylist()) == repr(in_order)
+
+
+JUNK = st.binary(max_size=40) | st.text('{}[]":,\\\t\r 0123456789-+.eEtrufalsn', max_size=40).map(
+    str.encode
+)
+
+
+@settings(deadline=None)
+@given(JUNK)
+def test_a_line_is_accepted_only_if_the_standard_library_reads_an_object(line):
+    """Any bytes: never an exception, and never laxer than a reader known for its laxness."""
+    line = line.replace(b"\n", b"")
+    decoded = ReferenceDecoder(ROW_SCHEMA).decode(Chunk(b"\n" + line, 1, 0))
+    if decoded.batch.num_rows:
+        assert isinstance(json.loads(line), dict)
+    for bad in decoded.rejected:
+        assert (bad.line, bad.offset, bad.length) == (2, 1, len(line))
+        assert 0 <= bad.position <= len(line)

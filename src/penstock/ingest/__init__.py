@@ -1,7 +1,7 @@
 """Files to tables, exactly once.
 
-Owns: the declared schema, the decoder port and its reference, and what stands between a file's
-bytes and its rows.
+Owns: the declared schema, the decoder port with its two implementations, and what stands between a
+file's bytes and its rows.
 Promises: a value is right or its line is rejected by number, offset and class; a bad line costs
 itself only.
 Does not: decide when work is done, or where it is kept.
@@ -12,6 +12,7 @@ from penstock.ingest._compiled_decoder import (
     SlowDecoderWarning,
     open_decoder,
 )
+from penstock.ingest._dead_letters import DeadLetter, read_dead_letters
 from penstock.ingest._decoder import (
     Chunk,
     Decoded,
@@ -20,17 +21,19 @@ from penstock.ingest._decoder import (
     LineError,
     RejectedLine,
 )
-from penstock.ingest._errors import IngestError, UnsupportedTypeError
+from penstock.ingest._errors import FileError, IngestError, UnsupportedTypeError
 from penstock.ingest._reference_decoder import ReferenceDecoder
 from penstock.ingest._schema_config import FieldConfig, SchemaConfig
 
 __all__ = [
     "Chunk",
     "CompiledDecoder",
+    "DeadLetter",
     "Decoded",
     "Decoder",
     "DecoderOptions",
     "FieldConfig",
+    "FileError",
     "IngestError",
     "LineError",
     "ReferenceDecoder",
@@ -39,4 +42,5 @@ __all__ = [
     "SlowDecoderWarning",
     "UnsupportedTypeError",
     "open_decoder",
+    "read_dead_letters",
 ]

@@ -35,7 +35,7 @@ class Kind(IntEnum):
 
 _VALUE = re.compile(rb'(")|(\{)|(\[)|(NaN|-?Infinity)|([-0-9])|(null)|(true)|(false)')
 _KINDS: tuple[Kind | None, ...] = (None, *Kind)
-_SPACE = re.compile(rb"[ \t\r]*")
+_SPACES = frozenset({b" ", b"\t", b"\r"})
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _EXPONENT_HEAD = re.compile(rb"[eE][+-]?")
 _ASCII_STRING = re.compile(rb'"([^"\\\x00-\x1f\x80-\xff]*)"')
@@ -58,8 +58,9 @@ _CLOSING = {Kind.OBJECT: b"}", Kind.ARRAY: b"]"}
 
 def space_end(line: bytes, at: int) -> int:
     """Where the first byte that is not white space stands."""
-    found = _SPACE.match(line, at)
-    return found.end() if found else at
+    while line[at : at + 1] in _SPACES:
+        at += 1
+    return at
 
 
 def kind_at(line: bytes, at: int, column: str) -> Kind:

@@ -100,12 +100,14 @@ class FieldConfig(Config):
 class SchemaConfig(Config):
     """The declared schema of a pipeline."""
 
-    fields: tuple[FieldConfig, ...] = Field(min_length=1)
+    fields: tuple[FieldConfig, ...]
     """The columns, in the order in which the table has them."""
 
     @field_validator("fields")
     @classmethod
     def _distinct(cls, value: tuple[FieldConfig, ...]) -> tuple[FieldConfig, ...]:
+        if not value:
+            raise ValueError("a schema needs at least one column; list them in `fields`")
         return distinct(value)
 
     def to_arrow(self) -> pa.Schema:

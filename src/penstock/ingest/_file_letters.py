@@ -1,0 +1,96 @@
+"""The dead letters of one file while it is read."""
+
+import tempfile
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from penstock.ingest._dead_letters import DeadLetter, payload_of
+from penstock.ingest._decoder import RejectedLine
+from penstock.ingest._errors import CorruptFileError
+from penstock.ingest._plan import FileVersion, Plan
+
+_IN_MEMORY = 4 * 1024 * 1024
+
+
+class FileLetters:
+    """The encoded dead letters of one file; many of them go to the disk."""
+
+    def __init__(self, file: FileVersion, plan: Plan, directory: Path) -> None:
+        self._file = file
+        self._plan = plan
+        self._spool = tempfile.SpooledTemporaryFile(  # noqa: SIM115  # whoever merges the file closes it
+            _IN_MEMORY, dir=str(directory)
+        )
+        self.count = 0
+
+    def add_line(self, bad: RejectedLine, raw: bytes) -> None:
+        """Record a rejected line with what was kept of its bytes."""
+        letter = DeadLetter(
+            id=self._id(bad.line),
+            stage="decode",
+            error_class=bad.error,
+            message=describe(bad),
+            column=bad.column,
+            line=bad.line,
+            offset=bad.offset,
+            length=bad.length,
+            position=bad.position,
+            complete=len(raw) == bad.length,
+            **payload_of(raw),
+            **self._common(),
+        )
+        self._write(letter)
+
+    def add_file(self, error: CorruptFileError) -> None:
+        """Record that the whole file gave no row."""
+        letter = DeadLetter(
+            id=self._id(0),
+            stage="read",
+            error_class=error.error,
+            message=error.detail,
+            length=self._file.size,
+            complete=False,
+            **self._common(),
+        )
+        self._write(letter)
+
+    def _id(self, line: int) -> str:
+        return (
+            f"{self._plan.pipeline}/{self._plan.seq}/{self._file.source}/{self._file.name}:{line}"
+        )
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "at": self._plan.planned_at,
+            "pipeline": self._plan.pipeline,
+            "lane": self._plan.lane,
+            "seq": self._plan.seq,
+            "source": self._file.source,
+            "name": self._file.name,
+            "version": self._file.version,
+        }
+
+    def _write(self, letter: DeadLetter) -> None:
+        self._spool.write(letter.encode() + b"\n")
+        self.count += 1
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._spool.seek(0)
+        self._spool.truncate()
+        self.count = 0
+
+    def rewound(self) -> BinaryIO:
+        """All of them, one per line, from the start."""
+        self._spool.seek(0)
+        return cast("BinaryIO", self._spool)
+
+    def close(self) -> None:
+        """Give back memory and disk. Safe to call twice."""
+        self._spool.close()
+
+
+def describe(bad: RejectedLine) -> str:
+    """One sentence about a rejected line."""
+    column = f" in column {bad.column!r}" if bad.column else ""
+    return f"line {bad.line}, byte {bad.position}: {bad.error}{column}"

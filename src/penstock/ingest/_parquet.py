@@ -1,0 +1,182 @@
+"""Record batches in, finished Parquet files on the local disk out."""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from penstock.ingest._plan import WriterSettings
+from penstock.ingest._schema_config import TYPE_KEY
+from penstock.ingest._statistics import delta_stats
+
+_MAX_GROUP_BYTES = 64 * 1024 * 1024
+_CODECS = {"zstd": "zstd", "snappy": "snappy", "gzip": "gzip", "lz4": "lz4", "uncompressed": "none"}
+_LEVELS = {"zstd": 1}  # a third smaller than snappy for 4 % more CPU time; level 3 costs 20 % more
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPart:
+    """A finished Parquet file that nobody else knows of yet."""
+
+    path: Path
+    """Where it lies; whoever holds this removes it."""
+
+    size: int
+    """Bytes."""
+
+    sha256: str
+    """Of its content, in hexadecimal."""
+
+    rows: int
+    """Never 0."""
+
+    stats: str
+    """Statistics as the Delta protocol's JSON."""
+
+
+class RollingWriter:
+    """Writes batches into Parquet files, one after the other.
+
+    A file is closed behind the row group that takes it past `file_size`. Equal batches and
+    settings give equal bytes. Not for two threads at once.
+    """
+
+    def __init__(
+        self, open_path: Callable[[], Path], schema: pa.Schema, settings: WriterSettings
+    ) -> None:
+        """Write nothing yet.
+
+        Args:
+            open_path: Names the next file to write; it does not exist.
+            schema: Of every batch.
+            settings: Codec, sizes.
+        """
+        self._open_path = open_path
+        self._schema = schema
+        self._settings = settings
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = 0
+        self._pending_bytes = 0
+        self._file: _OpenFile | None = None
+        self._finished: list[LocalPart] = []
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Take the rows of one batch; they are in a file after some later call at the latest."""
+        while batch.num_rows:
+            piece = batch.slice(0, self._settings.row_group_rows - self._pending_rows)
+            batch = batch.slice(piece.num_rows)
+            self._pending.append(piece)
+            self._pending_rows += piece.num_rows
+            self._pending_bytes += piece.nbytes
+            if (
+                self._pending_rows >= self._settings.row_group_rows
+                or self._pending_bytes >= _MAX_GROUP_BYTES
+            ):
+                self._write_group()
+
+    def take_finished(self) -> list[LocalPart]:
+        """The files closed since the last call, in the order in which they were written."""
+        finished, self._finished = self._finished, []
+        return finished
+
+    def finish(self) -> list[LocalPart]:
+        """Write what is left and close; the files not taken yet."""
+        self._write_group()
+        self._close_file()
+        return self.take_finished()
+
+    def abort(self) -> None:
+        """Remove every file that was not taken. Safe to call twice, and after `finish`."""
+        self._pending.clear()
+        if self._file is not None:
+            self._file.abort()
+            self._file = None
+        for part in self.take_finished():
+            part.path.unlink(missing_ok=True)
+
+    def _write_group(self) -> None:
+        if not self._pending:
+            return
+        table = pa.Table.from_batches(self._pending, self._schema)
+        self._pending.clear()
+        self._pending_rows = self._pending_bytes = 0
+        if self._file is None:
+            self._file = _OpenFile(self._open_path(), self._schema, self._settings.codec)
+        self._file.write(table)
+        if self._file.size >= self._settings.file_size:
+            self._close_file()
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._finished.append(self._file.close())
+            self._file = None
+
+
+class _OpenFile:
+    """One Parquet file while it is written."""
+
+    def __init__(self, path: Path, schema: pa.Schema, codec: str) -> None:
+        self._path = path
+        self._schema = schema
+        self._sink: BinaryIO = path.open("xb")
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            schema,
+            compression=_CODECS[codec],
+            compression_level=_LEVELS.get(codec),
+            use_dictionary=dictionary_columns(schema),
+            version="2.6",
+            store_schema=False,
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return self._sink.tell()
+
+    def write(self, table: pa.Table) -> None:
+        self._writer.write_table(table, row_group_size=table.num_rows)
+
+    def close(self) -> LocalPart:
+        self._writer.close()
+        self._sink.close()
+        metadata = pq.read_metadata(self._path)
+        with self._path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return LocalPart(
+            path=self._path,
+            size=self._path.stat().st_size,
+            sha256=digest,
+            rows=metadata.num_rows,
+            stats=delta_stats(metadata, self._schema),
+        )
+
+    def abort(self) -> None:
+        """Remove the file; what its last bytes may raise on a full disk does not matter any more."""
+        with suppress(OSError):
+            self._writer.close()
+        with suppress(OSError):
+            self._sink.close()
+        self._path.unlink(missing_ok=True)
+
+
+def dictionary_columns(schema: pa.Schema) -> list[str]:
+    """The Parquet paths of the text columns, JSON text excepted: only they gain by a dictionary."""
+    return [path for field in schema for path in _text_paths(field, field.name)]
+
+
+def _text_paths(field: pa.Field, path: str) -> list[str]:
+    if pa.types.is_list(field.type):
+        return _text_paths(field.type.value_field, f"{path}.list.element")
+    if pa.types.is_struct(field.type):
+        members = [field.type.field(index) for index in range(field.type.num_fields)]
+        return [
+            found for member in members for found in _text_paths(member, f"{path}.{member.name}")
+        ]
+    plain = pa.types.is_string(field.type) and TYPE_KEY not in (field.metadata or {})
+    return [path] if plain else []

@@ -1,0 +1,64 @@
+"""Dead letters come back as they were written, or the file is named as damaged."""
+
+import io
+from datetime import UTC, datetime
+
+import pytest
+from backports import zstd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.base import RecordError
+from penstock.ingest import DeadLetter, read_dead_letters
+from penstock.ingest._dead_letters import DeadLetterWriter, payload_of
+
+
+def letter(raw, line=1):
+    return DeadLetter(
+        id=f"p/1/s/f:{line}", at=datetime(2024, 1, 1, tzinfo=UTC), pipeline="p", lane="l", seq=1,
+        stage="decode", error_class="syntax", message="m", source="s", name="f", version="v",
+        line=line, length=len(raw), **payload_of(raw),
+    )  # fmt: skip
+
+
+def written(raws, path):
+    writer = DeadLetterWriter(path)
+    for number, raw in enumerate(raws):
+        writer.append(io.BytesIO(letter(raw, number).encode() + b"\n"), 1)
+    return writer.finish()
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.one_of(st.binary(max_size=50), st.text(max_size=50).map(str.encode)), min_size=1)
+)
+def test_any_bytes_come_back(raws):
+    """UTF-8 is kept as text, anything else as base64; quotes and newlines harm nothing."""
+    encoded = b"".join(letter(raw, number).encode() + b"\n" for number, raw in enumerate(raws))
+    found = list(read_dead_letters(io.BytesIO(zstd.compress(encoded)), place="here"))
+    assert [entry.raw for entry in found] == raws
+    assert found == [letter(raw, number) for number, raw in enumerate(raws)]
+
+
+def test_the_same_letters_give_the_same_file(tmp_path):
+    """One line each, in their order."""
+    first = written([b"a", b"\xff", b'"\n'], tmp_path / "a")
+    second = written([b"a", b"\xff", b'"\n'], tmp_path / "b")
+    assert (first.sha256, first.size, first.letters) == (second.sha256, second.size, 3)
+    assert zstd.decompress(first.path.read_bytes()).count(b"\n") == 3
+
+
+def test_no_letter_makes_no_file(tmp_path):
+    writer = DeadLetterWriter(tmp_path / "a")
+    writer.append(io.BytesIO(b""), 0)
+    assert writer.finish() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_file_is_named():
+    """Cut short, or a line that is no letter."""
+    whole = zstd.compress(letter(b"x").encode() + b"\n")
+    with pytest.raises(RecordError, match="here is damaged"):
+        list(read_dead_letters(io.BytesIO(whole[:-3]), place="here"))
+    with pytest.raises(RecordError, match="here, line 1, is not a DeadLetter"):
+        list(read_dead_letters(io.BytesIO(zstd.compress(b'{"v":1}\n')), place="here"))

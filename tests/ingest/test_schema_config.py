@@ -1,0 +1,85 @@
+"""A declared schema is read strictly, and means one Arrow schema."""
+
+import pyarrow as pa
+import pytest
+
+from penstock.base import ConfigError, parse_yaml
+from penstock.ingest import SchemaConfig
+
+
+def read(*fields):
+    return SchemaConfig.model_validate({"fields": list(fields)})
+
+
+def problems(text):
+    with pytest.raises(ConfigError) as caught:
+        SchemaConfig.from_document(parse_yaml(text, file="a.yaml"))
+    return [str(problem) for problem in sorted(caught.value.problems)]
+
+
+def test_every_type_has_its_arrow_type():
+    """Nullable unless said otherwise; lists hold nullable elements."""
+    scalars = {
+        "string": pa.string(), "int32": pa.int32(), "int64": pa.int64(), "float32": pa.float32(),
+        "float64": pa.float64(), "boolean": pa.bool_(), "timestamp": pa.timestamp("us", tz="UTC"),
+        "date": pa.date32(), "json": pa.string(), "binary": pa.binary(),
+    }  # fmt: skip
+    for name, type_ in scalars.items():
+        (field,) = read({"name": "a", "type": name}).to_arrow()
+        assert (field.type, field.nullable) == (type_, True)
+        assert field.metadata == ({b"penstock.type": b"json"} if name == "json" else None)
+    schema = read(
+        {"name": "l", "type": "list<list<int64>>", "nullable": False},
+        {"name": "p", "type": "list<struct>", "fields": [{"name": "k", "type": "json"}]},
+    ).to_arrow()
+    assert schema.field("l").type == pa.list_(
+        pa.field("element", pa.list_(pa.field("element", pa.int64())))
+    )
+    assert not schema.field("l").nullable
+    assert schema.field("p").type.value_type.field("k").metadata == {b"penstock.type": b"json"}
+
+
+def test_all_problems_come_at_once_with_line_and_suggestion():
+    """Unknown types and keys, wrong members, names declared twice."""
+    text = """\
+fields:
+  - {name: a, type: timstamp}
+  - {name: b, type: int64, nulable: true}
+  - {name: c, type: struct}
+  - {name: d, type: string, fields: [{name: x, type: int64}]}
+  - {name: e, type: "list<in64>"}
+  - {name: f, type: struct, fields: [{name: x, type: int64}, {name: X, type: date}]}
+"""
+    found = problems(text)
+    expected = [
+        ("a.yaml:2", "unknown type 'timstamp'; did you mean 'timestamp'?"),
+        ("a.yaml:3", "did you mean 'nullable'?"),
+        ("a.yaml:4", "has no members; list them in `fields`"),
+        ("a.yaml:5", "only a struct has `fields`"),
+        ("a.yaml:6", "unknown type 'list<in64>'; did you mean 'int64'?"),
+        ("a.yaml:7", "declared twice (letter case aside): X, x"),
+    ]
+    assert len(found) == len(expected)
+    for problem, (place, words) in zip(found, expected, strict=True):
+        assert problem.startswith(place)
+        assert words in problem
+
+
+def test_a_schema_without_columns_is_refused():
+    assert problems("fields: []\n")
+
+
+def test_the_id_tells_schemas_apart_by_meaning_only():
+    """Name, type, nullability, order, members; not spelling."""
+    first = read({"name": "a", "type": "list<int64>"})
+    same = read({"name": "a", "type": "list< int64 >", "nullable": True})
+    others = [
+        read({"name": "b", "type": "list<int64>"}),
+        read({"name": "a", "type": "list<int32>"}),
+        read({"name": "a", "type": "list<int64>", "nullable": False}),
+        read({"name": "a", "type": "list<int64>"}, {"name": "b", "type": "date"}),
+        read({"name": "b", "type": "date"}, {"name": "a", "type": "list<int64>"}),
+        read({"name": "a", "type": "struct", "fields": [{"name": "x", "type": "date"}]}),
+    ]
+    assert first.id == same.id
+    assert len({schema.id for schema in (first, *others)}) == 1 + len(others)
