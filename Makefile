@@ -63,6 +63,10 @@ soak: $(READY) ## The long proofs; writes its figures to docs/reliability.md
 bench: $(READY) ## The benchmarks beside their peers; writes benchmarks/README.md
 	$(PY) -m benchmarks.run
 
+.PHONY: picture
+picture: $(READY) ## Draw docs/images/demo.svg from what the demo shows
+	$(PY) -m tools.picture docs/images/demo.svg -- $(PY) -m demo.run
+
 .PHONY: lock
 lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 	$(BIN)/uv lock --upgrade

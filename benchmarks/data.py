@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.json as pj
 
+from benchmarks.schema import SCHEMAS
 from demo.make_data import flights_csv
 
 FOLDER = Path(__file__).resolve().parent / ".data"
@@ -53,6 +56,30 @@ def data_set(name: str, scale: float = 1.0, *, folder: Path = FOLDER) -> DataSet
         done.write_text("{} {}".format(*make(folder, scale)), encoding="utf-8")
     rows, plain_bytes = map(int, done.read_text(encoding="utf-8").split())
     return DataSet(name, tuple(sorted(folder.glob("*.ndjson.gz"))), rows, plain_bytes)
+
+
+def arrow_files(data: DataSet) -> tuple[Path, ...]:
+    """The same rows as Arrow IPC files beside the data, one per file, made on the first call."""
+    made = []
+    for source in data.files:
+        target = source.with_name(source.name.replace(".ndjson.gz", ".arrow"))
+        if not target.exists():
+            unfinished = target.with_suffix(".unfinished")
+            _to_arrow(source, unfinished, SCHEMAS[data.name])
+            unfinished.rename(target)
+        made.append(target)
+    return tuple(made)
+
+
+def _to_arrow(source: Path, target: Path, schema: pa.Schema) -> None:
+    reading = pj.ReadOptions(block_size=_CHUNK)
+    with (
+        pa.input_stream(source, compression="gzip") as stream,
+        pj.open_json(stream, reading, pj.ParseOptions(explicit_schema=schema)) as batches,
+        pa.ipc.new_file(target, schema) as writer,
+    ):
+        for batch in batches:
+            writer.write_batch(batch)
 
 
 def _make_flat(folder: Path, scale: float) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.dataset as pd
 from deltalake import DeltaTable
 
-from benchmarks.data import FOLDER, SETS, DataSet, data_set
+from benchmarks.data import FOLDER, SETS, DataSet, arrow_files, data_set
 from benchmarks.harness import Contender, compare, table
 from benchmarks.schema import SCHEMAS, yaml_field
 
@@ -48,6 +48,25 @@ def _peer(name: str, module: str, data: DataSet) -> Contender:
         return [sys.executable, "-m", f"benchmarks.peers.{module}", data.name, output, *data.files]
 
     return Contender(name, command, parquet_rows)
+
+
+def floor_contenders(data: DataSet) -> list[Contender]:
+    """What no ingestion can do without: decompressing, and writing Parquet."""
+    module = "benchmarks.peers"
+    gunzip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        f"{module}.gunzip_alone",
+        data.name,
+        "-",
+        *data.files,
+    ]
+    writer: list[str | Path] = [sys.executable, "-m", f"{module}.writer_alone", data.name]
+    arrow = arrow_files(data)
+    return [
+        Contender("gunzip alone", lambda _: gunzip, lambda _: data.rows),
+        Contender("writer alone", lambda output: [*writer, output, *arrow], parquet_rows),
+    ]
 
 
 def parquet_rows(folder: Path) -> int:
@@ -103,14 +122,12 @@ def main() -> None:
     for name in SETS:
         data = data_set(name, arguments.scale)
         with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
-            costs = compare(
-                ingest_contenders(data),
-                rows=data.rows,
-                rounds=arguments.rounds,
-                folder=Path(folder),
-            )
-        lines += [f"## Ingestion, {name}: {data.describe()}", "", *table(costs, "penstock"), ""]
-        print("\n".join(lines[-len(costs) - 5 :]), flush=True)
+            contenders = [*ingest_contenders(data), *floor_contenders(data)]
+            rounds = arguments.rounds
+            costs = compare(contenders, rows=data.rows, rounds=rounds, folder=Path(folder))
+        section = [f"## Ingestion, {name}: {data.describe()}", "", *table(costs, "penstock"), ""]
+        print("\n".join(section), flush=True)
+        lines += section
     arguments.page.write_text("\n".join(lines), encoding="utf-8")
 
 

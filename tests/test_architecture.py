@@ -178,6 +178,7 @@ __all__ = ["Base", "Thing", "do"]
         ('"""A room."""', "", "planted: expected a docstring"),
         ("__all__", "names", "expected __all__"),
         ('["Base", "Thing", "do"]', '["do", "Base"]', "to be sorted"),
+        ('["Base", "Thing", "do"]', '["Base", "BASE"]', "to be sorted"),
         ('["Base", "Thing", "do"]', '["absent"]', "named in __all__, but not there"),
         (
             '["Base", "Thing", "do"]',

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.data import FLAT_FILES, NESTED_FILES, SETS, DataSet, data_set
 from benchmarks.harness import Contender, Cost, RunFailedError, compare, measure, ratio, table
-from benchmarks.run import ingest_contenders
+from benchmarks.run import floor_contenders, ingest_contenders
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,7 @@ def test_every_peer_reads_every_row(slivers: dict[str, DataSet], tmp_path: Path,
     data = slivers[name]
     _, *peers = ingest_contenders(data)
 
+    peers += floor_contenders(data)
     costs = compare(peers, rows=data.rows, rounds=1, folder=tmp_path)
 
     assert [len(runs) for runs in costs.values()] == [1] * len(peers)

@@ -1,12 +1,24 @@
 """The tools that the gate itself stands on."""
 
+import socket
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
+from penstock.base import Duration, Size
+from tests.conftest import room_of
+from tools.engines.server import NotToBeHadError, free_port, process
 from tools.links import anchors, broken_links
+from tools.picture import draw, shown
 from tools.reference import outdated
+from tools.reference_pages import metric_rows, type_name
 from tools.setup import locked
+from tools.soak import BEGIN, END, figures, replaced
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize(
@@ -60,7 +72,7 @@ def test_a_reference_page_is_outdated_when_changed_missing_or_left_over(tmp_path
 
 
 LOCK = """\
-ruff==1.0 \\
+uv-build==1.0 \\
     --hash=sha256:aa
 uv==2.0 \\
     --hash=sha256:bb \\
@@ -87,9 +99,136 @@ def test_a_package_that_is_not_locked_is_named() -> None:
 
 def test_the_lock_file_has_hashes_and_no_address() -> None:
     """An address would tie the project to one registry."""
-    lock = (Path(__file__).parent.parent / "requirements.lock").read_text()
+    lock = (ROOT / "requirements.lock").read_text()
 
     assert "://" not in lock
     for line in lock.splitlines():
         if line and not line.startswith((" ", "#")):
             assert line.endswith("\\"), f"{line} has no hash"
+
+
+REPORT = """\
+<testsuites><testsuite>
+  <testcase classname="t" name="test_no_kill_loses_a_row" time="120.0">
+    <properties><property name="kills" value="1000"/><property name="rows" value="12345"/></properties>
+  </testcase>
+  <testcase classname="t" name="test_broken" time="1"><failure message="x"/></testcase>
+  <testcase classname="t" name="test_absent" time="0"><skipped/></testcase>
+</testsuite></testsuites>
+"""
+
+
+def test_the_figures_of_the_long_proofs_come_from_their_report() -> None:
+    assert figures(REPORT)[2:] == [
+        "| no kill loses a row | passed | 2.0 | kills 1,000, rows 12,345 |",
+        "| broken | failed | 0.0 |  |",
+        "| absent | not run | 0.0 |  |",
+    ]
+
+
+def test_figures_replace_those_between_the_markers_and_nothing_else() -> None:
+    page = f"# Page\n{BEGIN}\nold\n{END}\nend\n"
+
+    once = replaced(page, ["new"])
+
+    assert once == f"# Page\n{BEGIN}\nnew\n{END}\nend\n"
+    assert replaced(once, ["new"]) == once
+
+
+def test_a_page_without_markers_is_left_alone() -> None:
+    with pytest.raises(ValueError, match="expected <!-- soak:begin -->"):
+        replaced("# Page\n", ["new"])
+
+
+def test_the_page_for_the_figures_has_its_markers() -> None:
+    assert replaced((ROOT / "docs" / "reliability.md").read_text(), ["x"])
+
+
+def test_a_picture_shows_what_a_terminal_showed_at_the_end() -> None:
+    """A progress line that was overwritten is not drawn twice."""
+    program = "import sys; print('1%', end='\\r'); print('99%'); print(sys.stdout.isatty())"
+
+    text = shown([sys.executable, "-c", program])
+
+    assert text == "99%\nTrue\n"
+    assert "99%" in draw(text, "title")
+
+
+def test_a_command_that_fails_is_not_drawn() -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        shown([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "room"),
+    [
+        ("tests/flow/test_channel.py::test_x", "flow"),
+        ("tests/flow/deep/test_channel.py::test_x[a/b]", "flow"),
+        ("tests/test_house.py::test_x", "house"),
+    ],
+)
+def test_a_test_s_time_is_its_room_s(nodeid: str, room: str) -> None:
+    assert room_of(nodeid) == room
+
+
+@pytest.mark.slow
+def test_a_server_that_ends_before_it_answers_is_reported_with_its_last_words(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-c", "raise SystemExit('no such option')"]
+
+    with (
+        pytest.raises(NotToBeHadError, match=r"(?s)ended with code 1.*no such option"),
+        process(command, log=tmp_path / "log", environment={}, ready=lambda: False),
+    ):
+        pass
+
+
+@pytest.mark.slow
+def test_a_server_is_gone_when_its_tests_are_over_whatever_became_of_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port := free_port())]
+
+    with (
+        pytest.raises(ZeroDivisionError),
+        process(command, log=tmp_path / "log", environment={}, ready=lambda: answers(port)),
+    ):
+        raise ZeroDivisionError
+
+    assert not answers(port)
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_metric_is_documented_where_it_is_declared() -> None:
+    source = """
+rows = metrics.counter("penstock_rows_total", "Rows | written.", ("pipeline", "table"))
+depth = self._metrics.gauge("penstock_depth", "Waiting.")
+other.counter(name)
+"""
+
+    assert list(metric_rows(source)) == [
+        "| `penstock_rows_total` | counter | `pipeline`, `table` | Rows \\| written. |",
+        "| `penstock_depth` | gauge |  | Waiting. |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "name"),
+    [
+        (int, "int"),
+        (Duration, "duration"),
+        (dict[str, Size], "dict[str, int]"),
+        (tuple[str, ...], "tuple[str]"),
+        (str | None, "str"),
+        (Literal["zstd", "none"], "`zstd` or `none`"),
+        (list[Duration | str], "list[duration or str]"),
+        (Any, "Any"),
+    ],
+)
+def test_a_type_is_shown_without_validators_and_addresses(annotation: object, name: str) -> None:
+    """A page that changed with every run could not be checked."""
+    assert type_name(annotation) == name

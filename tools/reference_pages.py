@@ -1,12 +1,15 @@
 """The pages of docs/reference/, each made from what the code says of itself."""
 
+import ast
 import inspect
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules, walk_packages
-from types import ModuleType
-from typing import Any
+from types import ModuleType, NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import penstock
 from penstock.base import Config, PenstockError
@@ -124,14 +127,23 @@ def _keys(model: type[Config]) -> Iterator[str]:
             if field.is_required()
             else f"`{_shown(field.get_default(call_default_factory=True, validated_data={}))}`"
         )
-        kind = cell(_type_name(field.annotation))
+        kind = cell(type_name(field.annotation))
         yield f"| `{field.alias or name}` | {kind} | {default} | {cell(field.description or '')} |"
 
 
-def _type_name(annotation: Any) -> str:
-    if isinstance(annotation, type) and not getattr(annotation, "__args__", ()):
-        return annotation.__name__
-    return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", str(annotation))
+def type_name(annotation: Any) -> str:
+    """A type for people: no module names, no validators, a duration by its own name."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_name(arguments[0])
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin in {Union, UnionType}:
+        return " or ".join(type_name(arm) for arm in arguments if arm is not NoneType)
+    if arguments:
+        inner = ", ".join(type_name(part) for part in arguments if part is not Ellipsis)
+        return f"{type_name(origin)}[{inner}]"
+    return "duration" if annotation is timedelta else getattr(annotation, "__name__", "any")
 
 
 def _shown(value: object) -> str:
@@ -175,11 +187,7 @@ def _commands() -> Iterator[tuple[tuple[str, ...], Any]]:
 
 def _spelling(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
-        return (
-            f"`{parameter.make_metavar_for_reference()}`"
-            if hasattr(parameter, "make_metavar_for_reference")
-            else f"`{parameter.name.upper()}`"
-        )
+        return f"`{parameter.name.upper()}`"
     return ", ".join(f"`{option}`" for option in [*parameter.opts, *parameter.secondary_opts])
 
 
@@ -194,13 +202,33 @@ def errors_page() -> str:
 
 
 def metrics_page() -> str:
-    """Every metric that the program exports."""
+    """Every metric that the program exports, found where the code declares it."""
     lines = [_NOTE, "# Metrics", "", "Exported at `/metrics` in the Prometheus text format.", ""]
     lines += ["| metric | kind | labels | meaning |", "| --- | --- | --- | --- |"]
-    for metric in getattr(door("telemetry"), "METRICS", ()):
-        labels = ", ".join(f"`{label}`" for label in metric.labels)
-        lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {cell(metric.help)} |")
+    sources = sorted(Path(penstock.__path__[0]).rglob("*.py"))
+    lines += sorted({row for path in sources for row in metric_rows(path.read_text("utf-8"))})
     return _page(lines)
+
+
+def metric_rows(source: str) -> Iterator[str]:
+    """A table row for each counter, gauge and histogram that a module declares."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr=("counter" | "gauge" | "histogram") as kind),
+                args=[ast.Constant(str(name)), ast.Constant(str(said)), *rest],
+            ):
+                labels = [
+                    f"`{label.value!s}`"
+                    for argument in (
+                        *rest[:1],
+                        *(word.value for word in node.keywords if word.arg == "labels"),
+                    )
+                    if isinstance(argument, ast.Tuple | ast.List)
+                    for label in argument.elts
+                    if isinstance(label, ast.Constant)
+                ]
+                yield f"| `{name}` | {kind} | {', '.join(labels)} | {cell(said)} |"
 
 
 def _page(lines: list[str]) -> str:

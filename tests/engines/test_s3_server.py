@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
+import boto3
 import obstore
 import pyarrow as pa
 import pytest
@@ -18,7 +19,6 @@ pytestmark = pytest.mark.engine("s3")
 @pytest.fixture
 def bucket(s3_server: S3Server) -> str:
     """An empty bucket of this test's own."""
-    boto3 = pytest.importorskip("boto3")
     name = f"test-{uuid4().hex}"
     boto3.client(
         "s3",

@@ -1,0 +1,76 @@
+"""Run a command in a terminal of its own, and save what it showed as a picture for the documentation.
+
+`python -m tools.picture docs/images/demo.svg -- make demo`
+"""
+
+import argparse
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+_COLUMNS = 100
+
+
+def shown(command: list[str]) -> str:
+    """What `command` writes to a terminal, colours included.
+
+    Raises:
+        CalledProcessError: It failed.
+    """
+    master, terminal = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(_COLUMNS), "TERM": "xterm-256color"}
+    with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=environment) as child:
+        os.close(terminal)
+        output = bytearray()
+        while part := _read(master):
+            output += part
+        code = child.wait()
+    os.close(master)
+    if code:
+        raise subprocess.CalledProcessError(code, command, bytes(output))
+    return settled(output.decode(errors="replace"))
+
+
+def settled(output: str) -> str:
+    """The lines as they stood at the end: what a line was overwritten with replaces it."""
+    lines = output.replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+
+
+def _read(master: int) -> bytes:
+    try:
+        return os.read(master, 1 << 16)
+    except OSError:  # Linux says so when the last writer is gone
+        return b""
+
+
+def draw(text: str, title: str) -> str:
+    """The SVG of a terminal that shows `text`."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        console = Console(record=True, width=_COLUMNS, file=nowhere, force_terminal=True)
+        console.print(Text.from_ansi(text))
+        return console.export_svg(title=title)
+
+
+def main() -> None:
+    """Draw, and save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("command", nargs="+")
+    arguments = parser.parse_args()
+    try:
+        text = shown(arguments.command)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"nothing was drawn: {error}")
+    svg = draw(text, " ".join(arguments.command))
+    arguments.picture.parent.mkdir(parents=True, exist_ok=True)
+    arguments.picture.write_text(svg, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
