@@ -85,10 +85,11 @@ def failing_allocations(variant: str, seed: int) -> int:
         seed: Of the lines that are decoded.
 
     Raises:
-        AssertionError: After a failure the same decoder did not decode as before.
+        AssertionError: A failure was not reported, or the same decoder then decoded otherwise.
     """
     path = library(variant)
     module, switch = load(path), ctypes.CDLL(str(path))
+    switch.penstock_allocations_left.restype = ctypes.c_long
     case = generate_damaged(seed, 4 * ROWS)
     wanted = ReferenceDecoder(case.schema).decode(case.chunk())
     for nth in count(1):
@@ -102,6 +103,8 @@ def failing_allocations(variant: str, seed: int) -> int:
             if decoder is not None and list(_unequal(case, wanted, decoder.decode(case.chunk()))):
                 raise AssertionError(f"allocation {nth} failed and left a trace") from None
         else:
+            if switch.penstock_allocations_left() == 0:
+                raise AssertionError(f"allocation {nth} failed and nobody was told")
             switch.penstock_fail_allocation(0)
             return nth - 1
     raise AssertionError("allocations never end")

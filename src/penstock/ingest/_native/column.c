@@ -4,8 +4,8 @@
 #define LEARNED_KEYS 24
 /* Rows to start with. */
 #define FIRST_ROWS 64
-/* Packing reads marks eight at a time. */
-#define SPARE 8
+/* Packing reads marks eight at a time, so there is always a multiple of so many rows. */
+#define ROWS_STEP 8
 
 /* Bytes per row in `values`. */
 static const uint8_t WIDTHS[TYPES] = {
@@ -89,12 +89,12 @@ static bool column_grow(Batch *batch, Column *column, size_t rows, size_t capaci
 {
     const Type type = column->field->type;
     const size_t width = WIDTHS[type];
-    if (!buffer_grow(batch->pool, &column->marks, rows, capacity + SPARE)) {
+    if (!buffer_grow(batch->pool, &column->marks, rows, capacity)) {
         return false;
     }
-    /* One place more for the first offset; a boolean's spare bytes are read by the packing. */
+    /* One place more, for the first offset. */
     if (width > 0 && !buffer_grow(batch->pool, &column->values, (rows + 1) * width,
-                                  (capacity + SPARE) * width)) {
+                                  (capacity + 1) * width)) {
         return false;
     }
     if (type == TYPE_LIST && !rows_reserve(batch, &column->items, &column->children[0])) {
@@ -126,6 +126,7 @@ bool rows_reserve(Batch *batch, Rows *rows, Column *top)
     }
     size_t capacity = batch_estimate(batch, rows->count);
     capacity = capacity < FIRST_ROWS ? FIRST_ROWS : capacity;
+    capacity = (capacity + ROWS_STEP - 1) & ~(size_t)(ROWS_STEP - 1);
     /* A row that is being written lies behind the last counted one. */
     if (!column_grow(batch, top, rows->count, capacity)) {
         return false;
