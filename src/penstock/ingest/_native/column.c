@@ -19,8 +19,10 @@ static bool has_text(Type type)
     return type == TYPE_STRING || type == TYPE_JSON || type == TYPE_BINARY;
 }
 
-static bool keys_open(Keys *keys, const Field *field)
+static bool keys_open(Column *column)
 {
+    Keys *keys = &column->keys;
+    const Field *field = column->field;
     keys->count = field->children_count + 2;
     keys->room = keys->count + LEARNED_KEYS;
     keys->keys = memory_take(keys->room * sizeof *keys->keys);
@@ -30,7 +32,7 @@ static bool keys_open(Keys *keys, const Field *field)
     for (uint32_t index = 0; index < keys->count; index++) {
         const bool member = index > 0 && index <= field->children_count;
         Key *key = &keys->keys[index];
-        key->child = member ? index - 1 : NO_CHILD;
+        key->column = member ? &column->children[index - 1] : NULL;
         /* Until something else is seen, the schema's order. */
         key->likely[0] = key->likely[1] = index + 1 < keys->count ? index + 1 : index;
         if (member) {
@@ -46,6 +48,8 @@ static bool column_open(Column *column, const Field *field, Rows *rows, Pool *po
 {
     memset(column, 0, sizeof *column);
     column->field = field;
+    column->type = field->type;
+    column->nullable = field->nullable;
     column->rows = rows;
     column->text.pool = pool;
     if (field->children_count == 0) {
@@ -62,7 +66,7 @@ static bool column_open(Column *column, const Field *field, Rows *rows, Pool *po
             return false;
         }
     }
-    return field->type == TYPE_LIST || keys_open(&column->keys, field);
+    return field->type == TYPE_LIST || keys_open(column);
 }
 
 /* One buffer to a new number of rows; what is new in it is zero. */
@@ -87,7 +91,7 @@ static bool buffer_grow(Pool *pool, void *buffer, size_t used, size_t size)
 
 static bool column_grow(Batch *batch, Column *column, size_t rows, size_t capacity)
 {
-    const Type type = column->field->type;
+    const Type type = column->type;
     const size_t width = WIDTHS[type];
     if (!buffer_grow(batch->pool, &column->marks, rows, capacity)) {
         return false;
@@ -164,7 +168,7 @@ void batch_clear(Batch *batch)
 
 void column_clear_row(Column *column, size_t row)
 {
-    const Type type = column->field->type;
+    const Type type = column->type;
     if (column->marks == NULL || row >= column->rows->capacity) {
         return;
     }

@@ -25,7 +25,7 @@ typedef struct Rows {
 /* A key as it was met before, and which keys followed it, the latest first. */
 typedef struct Key {
     KeyText text;
-    uint32_t child; /* NO_CHILD: the schema lacks it */
+    struct Column *column; /* NULL: the schema lacks it */
     uint32_t likely[2];
 } Key;
 
@@ -40,6 +40,8 @@ typedef struct Keys {
 
 typedef struct Column {
     const Field *field;
+    Type type;      /* the field's, close at hand */
+    bool nullable;  /* too */
     Rows *rows;     /* shared with the columns beside it */
     uint8_t *marks; /* per row */
     /* Per row: a number; a byte whose top bit is a boolean; or, one place later, a length. */

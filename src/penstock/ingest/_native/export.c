@@ -82,7 +82,7 @@ static void buffer_move(struct ArrowArray *array, int place, void *buffer)
 /* A column that is not nullable has no validity, though it holds nothing below a null struct. */
 static void validity_export(Column *column, struct ArrowArray *array)
 {
-    if (!column->field->nullable) {
+    if (!column->nullable) {
         return;
     }
     const size_t count = column->rows->count;
@@ -103,7 +103,7 @@ static void offsets_export(Column *column, struct ArrowArray *array)
 
 static void content_export(Column *column, struct ArrowArray *array)
 {
-    switch (column->field->type) {
+    switch (column->type) {
     case TYPE_STRUCT:
         array->n_buffers = 1;
         break;

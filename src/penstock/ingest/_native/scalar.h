@@ -26,7 +26,7 @@ static inline const uint8_t *null_read(Walk *walk, Column *column, size_t row, c
     if (!is_null(at)) {
         return mismatch(walk, at);
     }
-    if (!column->field->nullable) {
+    if (!column->nullable) {
         return fail(&walk->fault, ERROR_NULL, at);
     }
     column->marks[row] = MARK_NULL;
@@ -200,7 +200,7 @@ static COLD const uint8_t *time_read_slowly(Walk *walk, Column *column, size_t r
     const uint8_t *text = walk->scratch.data;
     Error error = ERROR_TYPE;
     const uint8_t *text_end =
-        column->field->type == TYPE_DATE
+        column->type == TYPE_DATE
             ? date_read(text, (int32_t *)column->values + row, &error)
             : timestamp_read(text, walk->options.cut, (int64_t *)column->values + row, &error);
     if (text_end == NULL) {

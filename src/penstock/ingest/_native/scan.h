@@ -63,14 +63,20 @@ static inline unsigned scan_first(uint64_t bits)
     return (unsigned)__builtin_ctzll(bits);
 }
 
+static inline __m128i key_block_matches(const KeyText *key, const uint8_t *at, uint32_t block)
+{
+    const uint32_t place = block * KEY_BLOCK;
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(at + place));
+    const __m128i mask = _mm_loadu_si128((const __m128i *)(key->mask + place));
+    const __m128i text = _mm_loadu_si128((const __m128i *)(key->text + place));
+    return _mm_cmpeq_epi8(_mm_and_si128(bytes, mask), text);
+}
+
 static inline bool key_matches(const KeyText *key, const uint8_t *at)
 {
-    __m128i same = _mm_set1_epi8(-1);
-    for (uint32_t block = 0; block < key->blocks; block++) {
-        const __m128i bytes = _mm_loadu_si128((const __m128i *)(at + block * KEY_BLOCK));
-        const __m128i mask = _mm_loadu_si128((const __m128i *)(key->mask + block * KEY_BLOCK));
-        const __m128i text = _mm_loadu_si128((const __m128i *)(key->text + block * KEY_BLOCK));
-        same = _mm_and_si128(same, _mm_cmpeq_epi8(_mm_and_si128(bytes, mask), text));
+    __m128i same = key_block_matches(key, at, 0);
+    for (uint32_t block = 1; UNLIKELY(block < key->blocks); block++) {
+        same = _mm_and_si128(same, key_block_matches(key, at, block));
     }
     return _mm_movemask_epi8(same) == 0xFFFF;
 }

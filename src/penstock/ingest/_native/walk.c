@@ -39,7 +39,7 @@ static uint32_t unknown_key(Column *column, const uint8_t *start, size_t size, s
     }
     Key *key = &keys->keys[keys->count];
     key_text_set(&key->text, start + 1, size);
-    key->child = NO_CHILD;
+    key->column = NULL;
     key->likely[0] = key->likely[1] = keys->count;
     return keys->count++;
 }
@@ -89,9 +89,8 @@ static inline const uint8_t *likely_key_read(Walk *walk, Column *column, size_t 
         last->likely[1] = last->likely[0];
         last->likely[0] = second;
     }
-    if (next->child != NO_CHILD &&
-        UNLIKELY(column->children[next->child].marks[row] != MARK_ABSENT)) {
-        return field_fail(walk, ERROR_DUPLICATE_KEY, column->children[next->child].field, at);
+    if (next->column != NULL && UNLIKELY(next->column->marks[row] != MARK_ABSENT)) {
+        return field_fail(walk, ERROR_DUPLICATE_KEY, next->column->field, at);
     }
     *key = next;
     return at + next->text.length;
@@ -108,14 +107,13 @@ static const uint8_t *members_read(Walk *walk, Column *column, size_t row, const
             return NULL;
         }
         at = skip_blanks(at);
-        if (key->child == NO_CHILD) {
+        if (key->column == NULL) {
             walk->unknown++;
             at = value_skip(at, walk->brackets, walk->options.max_depth - walk->depth,
                             &walk->fault);
         } else {
-            Column *child = &column->children[key->child];
-            required += !child->field->nullable;
-            at = value_read(walk, child, row, at);
+            required += !key->column->nullable;
+            at = value_read(walk, key->column, row, at);
         }
         if (UNLIKELY(at == NULL)) {
             return NULL;
@@ -208,7 +206,7 @@ static const uint8_t *list_read(Walk *walk, Column *column, size_t row, const ui
 
 static const uint8_t *typed_read(Walk *walk, Column *column, size_t row, const uint8_t *at)
 {
-    switch (column->field->type) {
+    switch (column->type) {
     case TYPE_STRING:
         return string_read(walk, column, row, at);
     case TYPE_JSON:
