@@ -135,6 +135,7 @@ def test_a_bound_that_the_footer_leaves_out_is_left_out(tmp_path):
     assert stats["nullCount"] == {"s": 0}
 
 
+@pytest.mark.slow
 def test_statistics_of_times_do_not_import_pandas(tmp_path):
     """pyarrow does that on the first `.min` of a timestamp, at up to 0.8 seconds."""
     (part,) = write(BATCHES, tmp_path)

@@ -118,6 +118,7 @@ def test_case_vii_an_empty_file_has_no_rows(name):
     assert read(zstd.compress(b""), name) == []
 
 
+@pytest.mark.slow
 def test_case_vi_a_line_over_the_limit_is_passed_without_being_held():
     """It is named by its place; the lines around it are whole; memory stays small."""
     stored = gzip.compress(b'{"a":1}\n' + b"x" * 50_000_000 + b'\n{"b":2}\n')
