@@ -90,7 +90,7 @@ def failing_allocations(variant: str, seed: int) -> int:
     path = library(variant)
     module, switch = load(path), ctypes.CDLL(str(path))
     switch.penstock_allocations_left.restype = ctypes.c_long
-    case = generate_damaged(seed, 4 * ROWS)
+    case = generate_damaged(seed, ROWS)
     wanted = ReferenceDecoder(case.schema).decode(case.chunk())
     for nth in count(1):
         decoder = None

@@ -88,10 +88,11 @@ def test_the_two_paths_are_two():
         assert native.build("vector").PATH == "sse2"
 
 
+@pytest.mark.slow
 def test_one_decoder_serves_many_threads_at_once():
     """Nothing is shared between two calls but memory."""
     decoder = CompiledDecoder(generate_damaged(7).schema)
-    chunks = [generate_damaged(7, rows).chunk() for rows in range(1, 200, 2)]
+    chunks = [generate_damaged(7, rows).chunk() for rows in range(1, 100, 2)]
     alone = [decoder.decode(chunk) for chunk in chunks]
 
     with ThreadPoolExecutor(4) as pool:
@@ -101,17 +102,18 @@ def test_one_decoder_serves_many_threads_at_once():
     assert [one.rejected for one in together] == [one.rejected for one in alone * 4]
 
 
+@pytest.mark.slow
 def test_other_threads_run_while_a_chunk_is_decoded():
     """The interpreter lock is released: with an endless switch interval nobody else would run."""
     decoder = CompiledDecoder(pa.schema([("a", pa.int64())]))
-    chunk = Chunk(b'{"a":1}\n' * 4_000_000, 1, 0)
-    order = []
+    chunk = Chunk(b'{"a":1}\n' * 1_000_000, 1, 0)
+    ran = []
     gate = threading.Lock()
     gate.acquire()
 
     def other() -> None:
         with gate:
-            order.append("other")
+            ran.append("while the main thread was decoding")
 
     thread = threading.Thread(target=other)
     thread.start()
@@ -119,13 +121,33 @@ def test_other_threads_run_while_a_chunk_is_decoded():
     sys.setswitchinterval(100)
     try:
         gate.release()
-        decoder.decode(chunk)
-        order.append("decoded")
+        for _ in range(100):  # a busy machine may not wake the thread at once
+            if not ran:
+                decoder.decode(chunk)
+        seen = list(ran)
     finally:
         sys.setswitchinterval(before)
-    thread.join()
+        thread.join()
 
-    assert order == ["other", "decoded"]
+    assert seen == ["while the main thread was decoding"]
+
+
+def test_a_decoder_that_was_never_made_decodes_nothing():
+    """Python can give away an object whose construction never ran or failed."""
+    type_ = native.build("vector").Decoder
+
+    with pytest.raises(RuntimeError, match="half-made"):
+        type_.__new__(type_).decode(b"", 1, 0)
+
+
+def test_one_decoder_is_not_made_twice():
+    """Another thread may be using it."""
+    decoder = native.build("vector").Decoder(
+        (b"", 10, False, 0, ((b"a", 4, True, 1, ()),)), 9, 9, False
+    )
+
+    with pytest.raises(RuntimeError, match="made once"):
+        decoder.__init__((b"", 10, False, 0, ((b"a", 4, True, 1, ()),)), 9, 9, False)
 
 
 def _resident() -> int:
@@ -133,6 +155,7 @@ def _resident() -> int:
     return int(pages) * 4096
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
 def test_memory_is_reused_and_none_is_lost():
     """A chunk of 1 MB of good and bad lines, decoded 60 times."""

@@ -16,6 +16,7 @@ typedef struct DecoderObject {
     Options options;
     Pool *pool;
     PyObject *names; /* holds what the fields' names point into */
+    bool ready;      /* all of it was made */
 } DecoderObject;
 
 /* --- the schema ------------------------------------------------------------------------- */
@@ -103,7 +104,8 @@ static int decoder_init(PyObject *self, PyObject *arguments, PyObject *keywords)
         PyErr_NoMemory();
         return -1;
     }
-    return field_set(&decoder->root, root) ? 0 : -1;
+    decoder->ready = field_set(&decoder->root, root);
+    return decoder->ready ? 0 : -1;
 }
 
 static void decoder_delete(PyObject *self)
@@ -181,6 +183,10 @@ static PyObject *result_of(Decoded *decoded)
 static PyObject *decoder_decode(PyObject *self, PyObject *arguments)
 {
     const DecoderObject *decoder = (DecoderObject *)self;
+    if (!decoder->ready) {
+        PyErr_SetString(PyExc_RuntimeError, "expected a decoder that was made, got one half-made");
+        return NULL;
+    }
     Py_buffer view;
     unsigned long long first_line;
     unsigned long long offset;
