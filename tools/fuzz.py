@@ -133,7 +133,7 @@ def main() -> int:
     native = build(options.variant)
     conform(native)
     if options.variant.startswith("sanitized"):
-        for seed in (1, 2, 5):
+        for seed in (0, 3, 7):
             print(f"{failing_allocations(options.variant, seed)} allocations failed one by one")
     found = 0
     for text in differences(native, options.first_seed, options.lines):

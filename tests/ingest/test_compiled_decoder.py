@@ -185,10 +185,10 @@ def test_a_batch_outlives_its_decoder():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 5])
+@pytest.mark.parametrize("seed", [0, 3, 7])
 def test_every_allocation_may_fail_once(seed):
     """Each failure is a MemoryError, and the same decoder then works as before."""
-    assert fuzz.failing_allocations("faults", seed) > 20
+    assert fuzz.failing_allocations("faults", seed) > 50
 
 
 def test_a_chunk_of_two_gibibytes_is_refused():
