@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow.dataset as pd
 from deltalake import DeltaTable
 
+from benchmarks import bench_decode
 from benchmarks.data import FOLDER, SETS, DataSet, arrow_files, data_set
 from benchmarks.harness import Contender, compare, table
 from benchmarks.schema import SCHEMAS, yaml_field
@@ -27,6 +28,7 @@ _PEERS = {
     "pyarrow.json": "pyarrow_json",
     "bare arro3": "bare_arro3",
 }
+_DECODE_SCALE = 0.1  # of the data, as it is held in memory
 _ABOUT = """\
 # Benchmarks
 
@@ -128,6 +130,7 @@ def main() -> None:
         section = [f"## Ingestion, {name}: {data.describe()}", "", *table(costs, "penstock"), ""]
         print("\n".join(section), flush=True)
         lines += section
+    lines += bench_decode.section(min(arguments.scale, _DECODE_SCALE), arguments.rounds)
     arguments.page.write_text("\n".join(lines), encoding="utf-8")
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.flow import process_stages as work
 
 from penstock import Flow, stage
 from penstock.flow import FlowFailedError, NotPicklableError
+from tests.flow import process_stages as work
 
 pytestmark = pytest.mark.slow
 EXAMPLE = Path(__file__).parents[2] / "examples" / "three_stages.py"

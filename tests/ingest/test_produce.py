@@ -7,11 +7,11 @@ import threading
 import pyarrow.parquet as pq
 import pytest
 
-from penstock.ingest import ReferenceDecoder
 from penstock.ingest._dead_letters import read_dead_letters
 from penstock.ingest._decode_file import DecodeSettings
 from penstock.ingest._errors import FileChangedError, FileGoneError, FileUnavailableError
 from penstock.ingest._produce import PlanProducer
+from penstock.ingest._reference_decoder import ReferenceDecoder
 from penstock.ingest._seal import FileState
 from tests.ingest.memory_files import SCHEMA, MemoryFiles, lines
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from penstock.base import Clock, Failpoints, RetryPolicy
 from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
+from penstock.ingest._compiled_decoder import open_decoder
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._cycle import Cycle, CycleResult, Steps
 from penstock.ingest._decode_file import DecodeSettings
@@ -22,7 +23,6 @@ from penstock.ingest._plan_flow import Work
 from penstock.ingest._planner import PlanLimits, Planner, PlanTemplate
 from penstock.ingest._prefixes import recent_prefixes
 from penstock.ingest._producer import Producer
-from penstock.ingest._reference_decoder import ReferenceDecoder
 from penstock.ingest._sealer import Sealer
 from penstock.ingest._source_config import PartitionFilter
 from penstock.topology import PipelineContext
@@ -125,7 +125,7 @@ def work_of(
         pipeline=key,
         context=context,
         opener=StoreOpener(places.sources, places.dead_letters),
-        decoder=ReferenceDecoder(config.schema_.to_arrow()),
+        decoder=open_decoder(config.schema_.to_arrow()),
         settings={
             name: DecodeSettings(
                 compression=source.compression.value if source.compression else "auto",
