@@ -69,15 +69,15 @@ static bool column_open(Column *column, const Field *field, Rows *rows, Pool *po
     return field->type == TYPE_LIST || keys_open(column);
 }
 
-/* One buffer to a new number of rows; what is new in it is zero. */
-static bool buffer_grow(Pool *pool, void *buffer, size_t used, size_t size)
+/* A buffer of `size` bytes in place of `old`, whose first `used` bytes it has; the rest is zero.
+ * NULL: no memory, and `old` is as it was.
+ */
+static void *buffer_grow(Pool *pool, void *old, size_t used, size_t size)
 {
     size_t capacity;
-    uint8_t *old;
-    memcpy(&old, buffer, sizeof old);
     uint8_t *grown = pool_take(pool, size, &capacity);
     if (grown == NULL) {
-        return false;
+        return NULL;
     }
     used = old == NULL ? 0 : used;
     if (used > 0) {
@@ -85,20 +85,34 @@ static bool buffer_grow(Pool *pool, void *buffer, size_t used, size_t size)
     }
     memset(grown + used, 0, size - used);
     pool_give(old);
-    memcpy(buffer, &grown, sizeof grown);
+    return grown;
+}
+
+static bool buffers_grow(Pool *pool, Column *column, size_t rows, size_t capacity)
+{
+    const size_t width = WIDTHS[column->type];
+    uint8_t *marks = buffer_grow(pool, column->marks, rows, capacity);
+    if (marks == NULL) {
+        return false;
+    }
+    column->marks = marks;
+    if (width == 0) {
+        return true;
+    }
+    /* One place more, for the first offset. */
+    void *values =
+        buffer_grow(pool, column->values, (rows + 1) * width, (capacity + 1) * width);
+    if (values == NULL) {
+        return false;
+    }
+    column->values = values;
     return true;
 }
 
 static bool column_grow(Batch *batch, Column *column, size_t rows, size_t capacity)
 {
     const Type type = column->type;
-    const size_t width = WIDTHS[type];
-    if (!buffer_grow(batch->pool, &column->marks, rows, capacity)) {
-        return false;
-    }
-    /* One place more, for the first offset. */
-    if (width > 0 && !buffer_grow(batch->pool, &column->values, (rows + 1) * width,
-                                  (capacity + 1) * width)) {
+    if (!buffers_grow(batch->pool, column, rows, capacity)) {
         return false;
     }
     if (type == TYPE_LIST && !rows_reserve(batch, &column->items, &column->children[0])) {

@@ -70,15 +70,6 @@ static size_t pack(uint8_t *bytes, size_t count)
     return set;
 }
 
-/* A buffer moves from the column to the array. */
-static void buffer_move(struct ArrowArray *array, int place, void *buffer)
-{
-    uint8_t *bytes;
-    memcpy(&bytes, buffer, sizeof bytes);
-    array->buffers[place] = bytes;
-    memset(buffer, 0, sizeof bytes);
-}
-
 /* A column that is not nullable has no validity, though it holds nothing below a null struct. */
 static void validity_export(Column *column, struct ArrowArray *array)
 {
@@ -88,8 +79,16 @@ static void validity_export(Column *column, struct ArrowArray *array)
     const size_t count = column->rows->count;
     array->null_count = (int64_t)(count - pack(column->marks, count));
     if (array->null_count > 0) {
-        buffer_move(array, 0, &column->marks);
+        array->buffers[0] = column->marks;
+        column->marks = NULL;
     }
+}
+
+/* The buffer now belongs to the array. */
+static void values_move(Column *column, struct ArrowArray *array)
+{
+    array->buffers[1] = column->values;
+    column->values = NULL;
 }
 
 static void offsets_export(Column *column, struct ArrowArray *array)
@@ -98,7 +97,7 @@ static void offsets_export(Column *column, struct ArrowArray *array)
     for (size_t row = 0; row < column->rows->count; row++) {
         offsets[row + 1] += offsets[row];
     }
-    buffer_move(array, 1, &column->values);
+    values_move(column, array);
 }
 
 static void content_export(Column *column, struct ArrowArray *array)
@@ -116,16 +115,17 @@ static void content_export(Column *column, struct ArrowArray *array)
     case TYPE_BINARY:
         array->n_buffers = 3;
         offsets_export(column, array);
-        buffer_move(array, 2, &column->text.data);
+        array->buffers[2] = column->text.data;
+        column->text.data = NULL;
         break;
     case TYPE_BOOLEAN:
         pack(column->values, column->rows->count);
         array->n_buffers = 2;
-        buffer_move(array, 1, &column->values);
+        values_move(column, array);
         break;
     default:
         array->n_buffers = 2;
-        buffer_move(array, 1, &column->values);
+        values_move(column, array);
     }
 }
 
