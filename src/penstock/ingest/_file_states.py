@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from penstock.ingest._history import PastPlan
-from penstock.ingest._ledger import Settlement
 from penstock.ingest._plan import FileVersion
 from penstock.ingest._replay import REPLAY_SOURCE
 from penstock.ingest._seal import FileOutcome, FileState
+from penstock.ingest._standing import Settlement
 
 
 class FileStanding(StrEnum):

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from penstock.ingest._layout import plan_key, seal_key
-from penstock.ingest._ledger import Settlement
 from penstock.ingest._plan import Plan
 from penstock.ingest._seal import Seal
+from penstock.ingest._standing import Settlement
 from penstock.storage import NotFoundError, ObjectStore
 from penstock.table import LakeTable, TableMissingError, TableSnapshot, is_void
 

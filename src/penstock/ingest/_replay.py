@@ -13,9 +13,9 @@ from typing import BinaryIO, cast
 
 from penstock.ingest._dead_letters import DeadLetter, read_dead_letters
 from penstock.ingest._history import PastPlan
-from penstock.ingest._ledger import Settlement
 from penstock.ingest._plan import FileVersion
 from penstock.ingest._seal import FileState
+from penstock.ingest._standing import Settlement
 from penstock.storage import ObjectStore
 
 REPLAY_SOURCE = "_replay"
