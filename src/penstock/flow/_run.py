@@ -7,7 +7,6 @@ from typing import Any, Self
 from penstock.base import Clock, parse_duration
 from penstock.flow._channel import MemoryChannel
 from penstock.flow._dead_letters import dead_letters_of
-from penstock.flow._errors import FlowFailedError
 from penstock.flow._outcome import Ledger
 from penstock.flow._plan import FlowPlan
 from penstock.flow._pool_async import AsyncPool
@@ -16,7 +15,7 @@ from penstock.flow._pool_sink import SinkPool
 from penstock.flow._pool_thread import ThreadPool
 from penstock.flow._progress import Observer, observe
 from penstock.flow._pump import Pump
-from penstock.flow._report import Ending, FlowReport
+from penstock.flow._report import Ending, FlowFailedError, FlowReport
 from penstock.flow._sink import Sink
 from penstock.flow._snapshot import snapshot
 from penstock.flow._source import source_of
