@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 from penstock import PoisonError, stage
@@ -36,13 +35,13 @@ def die_once(item: tuple[int, str]) -> int:
 
 def hang_at_two(number: int) -> int:
     if number == 2:
-        time.sleep(60)
+        signal.pause()
     return number
 
 
 def hang(path: str) -> None:
     Path(path).write_text(str(os.getpid()))
-    time.sleep(60)
+    signal.pause()
 
 
 def grow(size: int) -> bytes:

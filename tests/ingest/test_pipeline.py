@@ -271,3 +271,16 @@ def test_nothing_goes_on_after_a_cancel(place: Workplace) -> None:
 
     assert asyncio.run(cancel_it()) == set()
     never.set()
+
+
+def test_a_table_with_other_columns_is_refused_for_good(place: Workplace) -> None:
+    """A restart could not help: somebody must change one of the two."""
+    place.put("a.ndjson.gz", [1])
+    run(place)
+    place.configure(kind="int32")
+
+    report = ingest.run(place.config)
+
+    assert report.exit_code == 1
+    assert "does not fit the schema" in report.pipelines[0].message
+    assert place.rows() == [1]

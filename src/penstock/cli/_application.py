@@ -120,10 +120,12 @@ def dlq_ls(configs: Configs, output: OutputOption = Output.TABLE) -> None:
 @dead_letters.command("show")
 def dlq_show(
     configs: Configs,
-    id: Annotated[str, typer.Option("--id", help="As `dlq ls` prints it.")],  # noqa: A002
+    id: Annotated[  # noqa: A002
+        str | None, typer.Option("--id", help="Only this one, as `dlq ls` prints it.")
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show one of them in full, with its bytes."""
+    """Show them in full, with their bytes."""
     _perform("_dead_letters", "show", configs=configs, id=id, output=output)
 
 

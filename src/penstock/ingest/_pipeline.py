@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from penstock.base import Failpoints, RetryPolicy
+from penstock.base import ConfigError, Failpoints, Problem, RetryPolicy
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._cycle import CycleResult
 from penstock.ingest._figures import FigureMetrics, Figures
@@ -23,7 +23,7 @@ from penstock.ingest._spool import spool
 from penstock.ingest._threads import DaemonThreads
 from penstock.ingest._worker import Turn, Worker, work_of
 from penstock.storage import StoragePool, StoreUnavailableError
-from penstock.table import TableUnavailableError
+from penstock.table import SchemaError, TableUnavailableError
 from penstock.telemetry import ProgressRow, get_logger
 from penstock.topology import DamagedStateError as TopologyDamagedStateError
 from penstock.topology import FailureLimitError, Pipeline, PipelineContext, PipelineError
@@ -114,6 +114,9 @@ class IngestPipeline(Pipeline):
                 await self._turns(worker)
         except DamagedStateError as error:
             raise TopologyDamagedStateError(str(error)) from error
+        except SchemaError as error:
+            problem = Problem(self._config.sink.table_uri, 0, f"{self._key}.schema", str(error))
+            raise ConfigError((problem,)) from error
         return str(self.figures)
 
     @asynccontextmanager
