@@ -22,7 +22,6 @@ from penstock.ingest._decoder import (
     RejectedLine,
 )
 from penstock.ingest._errors import IngestError
-from penstock.ingest._file_states import FileRow
 from penstock.ingest._inspect import Inspector
 from penstock.ingest._load import IngestConfig
 from penstock.ingest._notebook import dead_letters, files, replay, run, validate
@@ -37,7 +36,6 @@ __all__ = [
     "Decoder",
     "DecoderOptions",
     "FieldConfig",
-    "FileRow",
     "IngestConfig",
     "IngestError",
     "IngestOptions",
