@@ -184,8 +184,8 @@ def _table(rows: Sequence[ProgressRow]) -> Table:
         width = None if title == " " else max(map(len, cells))
         side: JustifyMethod = "right" if title.strip() else "left"
         table.add_column(title, justify=side, no_wrap=True, min_width=width)
-    for cells in zip(*(cells for _, cells in told), strict=True):
-        table.add_row(*(Text(cell) for cell in cells))
+    for line in zip(*(cells for _, cells in told), strict=True):
+        table.add_row(*(Text(cell) for cell in line))
     return table
 
 
