@@ -86,7 +86,13 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be planned.")
     ] = False,
-    log_level: LogLevelOption = LogLevel.INFO,
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option(
+            "--log-level",
+            help="What is worth a line; by default info, or warning below a live view.",
+        ),
+    ] = None,
     metrics_address: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Serve metrics here; port 0 takes a free one."),

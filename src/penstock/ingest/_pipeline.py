@@ -89,7 +89,7 @@ class IngestPipeline(Pipeline):
         self._chance = random.Random(key)  # noqa: S311 - spreads load, guards nothing
         self._settled = CycleResult()
         self._producer: FlowProducer | None = None
-        self._waiting = 0
+        self._waiting: int | None = None
 
     @property
     def key(self) -> str:
@@ -100,13 +100,22 @@ class IngestPipeline(Pipeline):
         """What was settled since the start of the program."""
         return Figures.of(self._settled)
 
-    def progress(self) -> ProgressRow:
-        """How far it is, for people who watch."""
-        done, planned = self._producer.progress if self._producer else (0, 0)
-        hand = f", plan in hand: {done} of {planned} files" if planned else ""
-        dead = self._settled.dead_letters
-        note = f"{self._settled.files:,} files{f', {dead:,} dead letters' if dead else ''}{hand}"
-        return ProgressRow(self._key, self._settled.rows, note=note)
+    def progress(self) -> tuple[ProgressRow, ProgressRow]:
+        """How far it is, for people who watch: its files, and its rows."""
+        settled = self._settled
+        done, dead = settled.files + settled.dead_files, settled.dead_letters
+        queues = self._producer.queues if self._producer else ""
+        letters = f"{dead:,} dead letter{'s' if dead > 1 else ''}" if dead else ""
+        notes = (self._producer.in_hand if self._producer else "", letters)
+        return (
+            ProgressRow(
+                f"{self._key} files",
+                done,
+                total=None if self._waiting is None else done + self._waiting,
+                note=", ".join(filter(None, notes)),
+            ),
+            ProgressRow(f"{self._key} rows", settled.rows, note=queues and f"waiting: {queues}"),
+        )
 
     async def run(self) -> str:
         try:
@@ -202,6 +211,7 @@ class IngestPipeline(Pipeline):
 
     def _look_after(self, turn: Turn) -> None:
         self._health.idle()
+        self._waiting = turn.waiting + turn.young
         self._metrics.look(waiting=turn.waiting + turn.young, changed=len(turn.changed))
         if turn.changed:
             _log.warning(
@@ -258,7 +268,9 @@ class _Threaded:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             self._producer.abandon()
-            await asyncio.wait([running], timeout=_ABANDON_S)
+            done, _ = await asyncio.wait([running], timeout=_ABANDON_S)
+            for ended in done:
+                ended.exception()  # that it was given up is no news
             raise
 
 

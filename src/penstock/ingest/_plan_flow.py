@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from penstock.base import Failpoints, RetryPolicy
-from penstock.flow import FatalError, Flow, FlowFailedError, stage
+from penstock.flow import FatalError, Flow, FlowFailedError, RunningFlow, stage
 from penstock.ingest._assemble import PlanAssembler, ProducedLetters, ProducedPart
 from penstock.ingest._assemble import Produced as LocallyProduced
 from penstock.ingest._decode_file import DecodedFile, DecodeSettings, FileOpener, decode_file
@@ -74,6 +74,7 @@ class PlanFlow:
         self._left = len(plan.files)
         self._finished: LocallyProduced | None = None
         self._failure: Exception | None = None
+        self._running: RunningFlow | None = None
         self._chance = random.Random(f"{plan.pipeline}/{plan.seq}")  # noqa: S311 - spreads retries
         self.files_done = 0
         """Files decoded so far."""
@@ -95,12 +96,20 @@ class PlanFlow:
             | uploaded.append
         )
         try:
-            await flow.run_async()
+            async with flow.start() as running:
+                self._running = running
+                await running.wait()
             return await self._close(tuple(uploaded))
         except FlowFailedError as error:
             raise (self._failure or error) from error
         finally:
             self._assembler.abort()
+
+    @property
+    def queues(self) -> str:
+        """What waits before each stage, and how much may; the sink, a list, takes all at once."""
+        stages = self._running.statistics().stages.values() if self._running else ()
+        return ", ".join(f"{s.name} {s.queue_items}/{s.capacity}" for s in [*stages][:-1])
 
     def _stage(self, function: Callable[..., Any], **options: Any) -> Any:
         limit = options.get("workers", 1)

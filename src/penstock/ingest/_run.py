@@ -13,7 +13,7 @@ from penstock.ingest._load import IngestConfig
 from penstock.ingest._pipeline import IngestOptions, IngestPipeline
 from penstock.ingest._plan import FileVersion
 from penstock.storage import StoragePool
-from penstock.telemetry import Progress
+from penstock.telemetry import Progress, ProgressRow, get_logger, plain_line
 from penstock.topology import (
     FailurePolicy,
     PipelineContext,
@@ -23,6 +23,8 @@ from penstock.topology import (
     make_context,
     run_pipelines,
 )
+
+_log = get_logger("ingest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class RunSettings:
     """Instead of the configured one."""
 
     progress: TextIO | None = None
-    """Where to show how far it is."""
+    """Where to show how far it is: redrawn in place on a terminal; elsewhere it goes to the log."""
 
     failpoints: Failpoints = field(default_factory=Failpoints)
     """Crossed at the points of the protocol."""
@@ -123,7 +125,10 @@ async def _shown(
         yield
         return
     view = Progress(
-        lambda: [pipeline.progress() for pipeline in pipelines], clock=context.clock, stream=stream
+        lambda: [row for pipeline in pipelines for row in pipeline.progress()],
+        clock=context.clock,
+        stream=stream,
+        write=_log_progress,
     )
     task = asyncio.create_task(view.run(), name="ingest/progress")
     try:
@@ -132,6 +137,10 @@ async def _shown(
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def _log_progress(row: ProgressRow) -> None:
+    _log.info("progress", so_far=plain_line(row))
 
 
 def _report(pipelines: Sequence[IngestPipeline], stats: Stats) -> IngestReport:
