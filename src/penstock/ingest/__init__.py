@@ -11,6 +11,7 @@ A value is right or its line is rejected by number, offset and class; a bad line
 Does not: start again from the beginning when table and ledger contradict each other; it stops.
 """
 
+from penstock.ingest._compiled_decoder import CompiledDecoder, SlowDecoderWarning, open_decoder
 from penstock.ingest._dead_letters import DeadLetter
 from penstock.ingest._decoder import (
     Chunk,
@@ -21,27 +22,23 @@ from penstock.ingest._decoder import (
     RejectedLine,
 )
 from penstock.ingest._errors import IngestError
-from penstock.ingest._file_states import FileRow
 from penstock.ingest._inspect import Inspector
 from penstock.ingest._load import IngestConfig
 from penstock.ingest._notebook import dead_letters, files, replay, run, validate
-from penstock.ingest._pipeline import IngestOptions, IngestPipeline
 from penstock.ingest._reference_decoder import ReferenceDecoder
 from penstock.ingest._run import IngestReport, PipelineReport, RunSettings, run_ingest
 from penstock.ingest._schema_config import FieldConfig, SchemaConfig
 
 __all__ = [
     "Chunk",
+    "CompiledDecoder",
     "DeadLetter",
     "Decoded",
     "Decoder",
     "DecoderOptions",
     "FieldConfig",
-    "FileRow",
     "IngestConfig",
     "IngestError",
-    "IngestOptions",
-    "IngestPipeline",
     "IngestReport",
     "Inspector",
     "LineError",
@@ -50,8 +47,10 @@ __all__ = [
     "RejectedLine",
     "RunSettings",
     "SchemaConfig",
+    "SlowDecoderWarning",
     "dead_letters",
     "files",
+    "open_decoder",
     "replay",
     "run",
     "run_ingest",
