@@ -171,9 +171,6 @@ def section(scale: float, rounds: int) -> list[str]:
     """The figures of both data sets as a part of the benchmarks' page."""
     results = {name: measure(name, scale, rounds) for name in SETS}
     lines = [
-        "## Decoding alone, CPU time on one core",
-        "",
-        "Against arro3 through the Arrow C stream, reading from memory; all guards on.",
         f"Medians of {rounds} rounds, on {scale:g} of the data.",
         "",
         f"| figure | {' | '.join(SETS)} |",

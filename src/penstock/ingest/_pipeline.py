@@ -11,9 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow as pa
+
 from penstock.base import ConfigError, Failpoints, Problem, RetryPolicy
+from penstock.ingest._compiled_decoder import open_decoder
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._cycle import CycleResult
+from penstock.ingest._decoder import Decoder
 from penstock.ingest._figures import FigureMetrics, Figures
 from penstock.ingest._flow_producer import FlowProducer
 from penstock.ingest._places import Places
@@ -53,6 +57,9 @@ class IngestOptions:
 
     replay: tuple[FileVersion, ...] = ()
     """Dead-letter files to put through instead of looking at the sources; ends then."""
+
+    open_decoder: Callable[[pa.Schema], Decoder] = open_decoder
+    """Makes what reads the lines."""
 
     failpoints: Failpoints = field(default_factory=Failpoints)
     """Crossed at the points of the protocol."""
@@ -141,7 +148,8 @@ class IngestPipeline(Pipeline):
                 places = Places.open(self._key, self._config, pool)
                 work = work_of(
                     self._key, self._config, places, self._context,
-                    directory=directory, failpoints=self._options.failpoints,
+                    directory=directory, open_decoder=self._options.open_decoder,
+                    failpoints=self._options.failpoints,
                 )  # fmt: skip
                 self._producer = FlowProducer(work, loop, threads)
                 worker = Worker(

@@ -1,13 +1,17 @@
 """Ingestion as a whole: from a configuration to a report."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TextIO
 
+import pyarrow as pa
+
 from penstock.base import Clock, Failpoints
+from penstock.ingest._compiled_decoder import open_decoder
 from penstock.ingest._config import PipelineConfig
+from penstock.ingest._decoder import Decoder
 from penstock.ingest._figures import Figures
 from penstock.ingest._load import IngestConfig
 from penstock.ingest._pipeline import IngestOptions, IngestPipeline
@@ -66,6 +70,9 @@ class RunSettings:
     progress: TextIO | None = None
     """Where to show how far it is: redrawn in place on a terminal; elsewhere it goes to the log."""
 
+    open_decoder: Callable[[pa.Schema], Decoder] = open_decoder
+    """Makes what reads the lines of a pipeline, for the columns of its table."""
+
     failpoints: Failpoints = field(default_factory=Failpoints)
     """Crossed at the points of the protocol."""
 
@@ -112,6 +119,7 @@ def _options(key: str, config: IngestConfig, settings: RunSettings) -> IngestOpt
         state_dir=config.state_dir,
         once=settings.once,
         replay=(settings.replay or {}).get(key, ()),
+        open_decoder=settings.open_decoder,
         failpoints=settings.failpoints,
     )
 

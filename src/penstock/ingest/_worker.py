@@ -1,18 +1,20 @@
 """One pipeline's parts put together, and one turn of it. Everything here blocks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+
 from penstock.base import Clock, Failpoints, RetryPolicy
 from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
-from penstock.ingest._compiled_decoder import open_decoder
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._cycle import Cycle, CycleResult, Steps
 from penstock.ingest._decode_file import DecodeSettings
+from penstock.ingest._decoder import Decoder
 from penstock.ingest._discovery import Discovery, Found
 from penstock.ingest._layout import live_lane
 from penstock.ingest._ledger import Ledger
@@ -118,7 +120,7 @@ class Worker:
 
 def work_of(
     key: str, config: PipelineConfig, places: Places, context: PipelineContext, *,
-    directory: Path, failpoints: Failpoints,
+    directory: Path, open_decoder: Callable[[pa.Schema], Decoder], failpoints: Failpoints,
 ) -> Work:  # fmt: skip
     """What the plans of a pipeline need to be worked on."""
     return Work(
