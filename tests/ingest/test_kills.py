@@ -4,8 +4,6 @@ What is killed is the whole product as `penstock run --once` runs it: discovery,
 decoder, Parquet, dead letters, the Delta table.
 """
 
-import json
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -71,7 +69,7 @@ def test_a_thousand_kills_change_nothing(
     """The long proof."""
     kills: Counter[str] = Counter()
     not_counted = files = 0
-    started, seed = time.monotonic(), 1000
+    seed = 1000
     while kills.total() < SOAK_KILLS:
         seed += 1
         campaign = Campaign(server, VICTIM, tmp_path / str(seed), seed)
@@ -84,5 +82,3 @@ def test_a_thousand_kills_change_nothing(
     record_property("fewest at one point", min(kills[point] for point in VICTIM.points))
     record_property("kills with no work open, not counted", not_counted)
     record_property("files ingested", files)
-    record_property("seconds", round(time.monotonic() - started))
-    print(json.dumps(dict(sorted(kills.items()))))
