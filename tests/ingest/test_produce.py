@@ -169,7 +169,7 @@ def test_case_iv_c_what_cost_a_file_elsewhere_costs_a_line(tmp_path):
 def test_case_v_unknown_fields_are_counted(tmp_path):
     """Of accepted lines only."""
     data = b'{"id":1,"x":1,"y":{"z":1}}\n{"id":"a","x":1}\n{"id":2,"x":1}\n'
-    assert produce(MemoryFiles(a_ndjson=data), tmp_path).unknown_fields == 3
+    assert produce(MemoryFiles(a_ndjson=data), tmp_path).outcomes[0].unknown_fields == 3
 
 
 def test_case_vi_a_very_long_line_is_a_row_up_to_the_limit(tmp_path):

@@ -97,6 +97,7 @@ class IngestPipeline(Pipeline):
         self._settled = CycleResult()
         self._producer: FlowProducer | None = None
         self._waiting: int | None = None
+        self._finished = False
 
     @property
     def key(self) -> str:
@@ -106,6 +107,11 @@ class IngestPipeline(Pipeline):
     def figures(self) -> Figures:
         """What was settled since the start of the program."""
         return Figures.of(self._settled)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all that was there has been settled; of one that follows it is never said."""
+        return self._finished
 
     def progress(self) -> tuple[ProgressRow, ProgressRow]:
         """How far it is, for people who watch: its files, and its rows."""
@@ -186,6 +192,7 @@ class IngestPipeline(Pipeline):
             if worker.limit_reached:
                 raise FailureLimitError(self._over_the_limit())
             if self._ends(turn, fruitless):
+                self._finished = True
                 return
             await shutdown.pause(self._pause(turn, number, fruitless))
 

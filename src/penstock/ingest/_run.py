@@ -51,7 +51,7 @@ class IngestReport:
     """In the order of the configuration."""
 
     exit_code: int
-    """0 where all is done, or was stopped and drained; else as the command line exits."""
+    """0 where all is done, or a follower was stopped and drained; else as the command line exits."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ async def run_ingest(config: IngestConfig, settings: RunSettings) -> IngestRepor
             supervision=Supervision(on_failure=FailurePolicy.ISOLATE) if ends else None,
             context=context,
         )
-    return _report(pipelines, stats)
+    return IngestReport(_reports(pipelines, stats), _exit_code(pipelines, stats, ends=ends))
 
 
 def _chosen(config: IngestConfig, settings: RunSettings) -> Mapping[str, PipelineConfig]:
@@ -151,7 +151,14 @@ def _log_progress(row: ProgressRow) -> None:
     _log.info("progress", so_far=plain_line(row))
 
 
-def _report(pipelines: Sequence[IngestPipeline], stats: Stats) -> IngestReport:
+def _exit_code(pipelines: Sequence[IngestPipeline], stats: Stats, *, ends: bool) -> int:
+    """A signal that came before work with an end was at its end is told, however well all drained."""
+    if stats.exit_code or not (ends and stats.signal):
+        return stats.exit_code
+    return 0 if all(pipeline.finished for pipeline in pipelines) else 128 + stats.signal
+
+
+def _reports(pipelines: Sequence[IngestPipeline], stats: Stats) -> tuple[PipelineReport, ...]:
     reports = []
     for pipeline in pipelines:
         outcome = stats.outcomes[pipeline.key]
@@ -159,4 +166,4 @@ def _report(pipelines: Sequence[IngestPipeline], stats: Stats) -> IngestReport:
         message = outcome.message if isinstance(outcome, TaskOutput) else str(outcome)
         ended = "completed" if completed else type(outcome).__name__.lower()
         reports.append(PipelineReport(pipeline.key, ended, message, pipeline.figures))
-    return IngestReport(tuple(reports), stats.exit_code)
+    return tuple(reports)
