@@ -158,6 +158,9 @@ def template(key: str, config: PipelineConfig) -> PlanTemplate:
         file_size=config.sink.file_size_mb * 1024 * 1024,
         row_group_rows=config.sink.row_group_rows,
         spill_limit=_SPILL_LIMIT,
+        compression_level=config.sink.compression_level,
+        dictionary=config.sink.dictionary,
+        integer_encoding=config.sink.integer_encoding,
     )
     return PlanTemplate(key, live_lane(key), config.schema_.id, writer)
 
