@@ -35,10 +35,10 @@ class AsyncPool:
             self._watchdog.start(work.group)
         if self._options.batch:
             batcher = Batcher(work)
+            direct = work.stage.is_async and self._watchdog is None
+            call = self._function if direct else self._call_batch
             return [
-                work.group.create_task(
-                    run_batch(work, batcher, self._call_batch), name=f"{name}/{number}"
-                )
+                work.group.create_task(run_batch(work, batcher, call), name=f"{name}/{number}")
                 for number in range(self.workers)
             ]
         special = work.stage.expands
