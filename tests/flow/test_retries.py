@@ -9,14 +9,16 @@ from penstock.testing import FakeClock
 POLICY = RetryPolicy(maximum_attempts=4, initial_interval="8s", retry_on=(OSError,))
 
 
-def attempts_of(seed: int, error: type[Exception] = OSError) -> tuple[list[float], FlowReport]:
+def attempts_of(
+    seed: int, error: type[Exception] = OSError, policy: RetryPolicy = POLICY
+) -> tuple[list[float], FlowReport]:
     """When each attempt of the only message was made, on the virtual clock."""
     times: list[float] = []
 
     async def scenario() -> FlowReport:
         clock = FakeClock(autojump=True)
 
-        @stage(retry=POLICY)
+        @stage(retry=policy)
         async def fails(number: int) -> int:
             times.append(clock.monotonic())
             raise error("not now")
@@ -49,9 +51,10 @@ def test_waits_are_spread_and_a_seed_repeats_them() -> None:
 
 
 def test_an_error_that_is_not_listed_is_not_tried_again() -> None:
-    """Nor is poison, whatever the policy lists."""
-    for error in (KeyError, PoisonError):
-        times, report = attempts_of(1, error)
+    """Nor is poison, though the policy lists every error."""
+    every = POLICY.model_copy(update={"retry_on": (Exception,)})
+    for error, policy in ((KeyError, POLICY), (PoisonError, every)):
+        times, report = attempts_of(1, error, policy)
 
         assert len(times) == 1
         assert report.dead == 1
