@@ -61,7 +61,7 @@ class AsyncPool:
         """The hot path: one result per message, no time-out."""
         work, meter, function, out = self._work, self._work.meter, self._function, self._work.out
         take, time = work.take_nowait, work.clock.monotonic
-        simple = out is not None and work.reorder is None
+        simple = out is not None and work.order is None
         awaits, asks = work.stage.is_async, not isinstance(function, BuiltinFunctionType)
         burst = 1
         while await work.wait_work():
