@@ -118,6 +118,31 @@ def test_a_drain_hands_back_the_followers_with_their_head() -> None:
     assert (report.in_flight, report.ending, report.statistics.balanced) == (3, "drained", True)
 
 
+def test_a_drain_hands_back_what_comes_later_under_that_key_too() -> None:
+    """It was still in the channel when its head was handed back."""
+
+    async def scenario() -> tuple[list[Item], ListSource[Item]]:
+        clock, rows, source = FakeClock(), [], ListSource(numbered("aaaaab"))
+
+        @stage(order=key(letter), retry=HOUR, capacity=2)
+        async def head_fails(item: Item) -> Item:
+            if item == ("a", 0):
+                raise OSError("later")
+            return item
+
+        flow = Flow("late", clock=clock) | source | head_fails | rows.append
+        async with flow.start() as running:
+            await clock.settle()
+            assert running.statistics().stages["head_fails"].queue_items == 2
+            await running.drain()
+        return rows, source
+
+    rows, source = asyncio.run(scenario())
+
+    assert [item for item in rows if item[0] == "a"] == []
+    assert {"0", "1", "2", "3"} <= set(source.nacked)
+
+
 def test_waiting_followers_count_against_the_capacity() -> None:
     """Else one slow key would draw the whole source into memory."""
 
