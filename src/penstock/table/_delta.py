@@ -140,10 +140,16 @@ class DeltaLakeTable(LakeTable):
                     commit_properties=CommitProperties(max_commit_retries=0),
                     post_commithook_properties=_NO_HOOKS,
                 )
-            except (DeltaError, OSError):
-                # A rival was first, or the answer was lost; reading it tells which failure this was.
-                return self._open().schema()
+            except (DeltaError, OSError) as error:
+                return self._made_by_another(error)
         return self._open().schema()
+
+    def _made_by_another(self, error: DeltaError | OSError) -> Schema:
+        """The columns of a table that a rival made first, or whose answer was lost."""
+        try:
+            return self._open().schema()
+        except TableMissingError:
+            raise TableUnavailableError(self._url, _first_line(error)) from error
 
     def _open(self) -> DeltaTable:
         with self._readable():
