@@ -30,6 +30,7 @@ def server() -> Iterator[KillServer]:
 
 @pytest.mark.case("i-a")
 @pytest.mark.case("i-b")
+@pytest.mark.case("k16")
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(CAMPAIGNS))
 def test_a_killed_pipeline_ends_with_every_row_once(

@@ -61,7 +61,7 @@ def test_an_orderly_stop_half_way_loses_and_doubles_nothing(
     signals: list[signal.Signals],
     code: int,
 ) -> None:
-    """Exit code 0 is for a follower alone: a run with an end was not at its end."""
+    """What was begun is finished, or left as a crash leaves it; only a follower that was stopped has exit code 0."""
     for number in range(_FILES):
         place.put(f"{number:02}.ndjson.gz", range(number * 50, number * 50 + 50), "nonsense")
 
