@@ -8,7 +8,12 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from penstock.table import DeltaLakeTable, SchemaError, TableMissingError
+from penstock.table import (
+    DeltaLakeTable,
+    SchemaError,
+    TableMissingError,
+    TableUnavailableError,
+)
 from penstock.testing import MemoryTable, TableConformance
 
 SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("name", pa.string())])
@@ -75,6 +80,24 @@ def test_a_table_with_other_columns_is_refused_with_all_differences(delta: Delta
     assert len(caught.value.differences) == 2
     assert "'id'" in str(caught.value)
     assert "'new'" in str(caught.value)
+
+
+@pytest.mark.parametrize("obstacle", ["table", "table/_delta_log"])
+def test_a_table_that_cannot_be_made_now_is_unavailable_and_not_missing(
+    tmp_path: Path, obstacle: str
+) -> None:
+    """As on a full disk: whoever asks waits, and the reason is what went wrong with the making."""
+    path = tmp_path / obstacle
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("not a directory")
+    table = DeltaLakeTable(str(tmp_path / "table"))
+
+    with pytest.raises(TableUnavailableError, match=r"File exists|Not a directory"):
+        table.create(SCHEMA)
+    path.unlink()
+    table.create(SCHEMA)
+
+    assert table.snapshot().version == 0
 
 
 def test_a_table_made_anew_has_another_id(delta: DeltaLakeTable) -> None:
