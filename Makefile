@@ -68,7 +68,7 @@ bench: $(READY) ## The benchmarks beside their peers; writes benchmarks/README.m
 
 .PHONY: picture
 picture: $(READY) ## Draw docs/images/demo.svg from what the demo shows
-	$(PY) -m tools.picture docs/images/demo.svg -- $(PY) -m demo.run
+	$(PY) -m tools.picture docs/images/demo.svg --title "make demo" -- $(PY) -m demo.run
 
 .PHONY: lock
 lock: $(READY) ## Resolve the dependencies anew into requirements.lock

@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 import pytest
 
-from penstock.base import Duration, Size
+from penstock.base import Config, Duration, Size
 from tests.conftest import room_of
 from tools.engines.server import NotToBeHadError, free_port, process
 from tools.links import anchors, broken_links
 from tools.marked import replaced
 from tools.picture import draw, settled, shown
 from tools.reference import outdated
-from tools.reference_pages import metric_rows, type_name
+from tools.reference_pages import descriptions, metric_rows, type_name
 from tools.setup import locked
 from tools.soak import figures
 
@@ -240,3 +240,28 @@ other.counter(name)
 def test_a_type_is_shown_without_validators_and_addresses(annotation: object, name: str) -> None:
     """A page that changed with every run could not be checked."""
     assert type_name(annotation) == name
+
+
+class _Written(Config):
+    """A model with a base, for the reference."""
+
+    codec: str = "zstd"
+    """How files are compressed;
+    by name."""
+
+    level: int = 1
+
+
+class _Larger(_Written):
+    """It has the fields of its base too."""
+
+    rows: int = 5
+    """Rows of a group."""
+
+
+def test_the_string_below_a_field_is_its_description() -> None:
+    """The reference is made from it."""
+    assert descriptions(_Larger) == {
+        "codec": "How files are compressed;\nby name.",
+        "rows": "Rows of a group.",
+    }

@@ -119,11 +119,6 @@ def test_a_model_is_frozen_and_strict_in_code_too() -> None:
         Sink(table_uri="t", tabel="x")  # type: ignore[call-arg]
 
 
-def test_the_string_below_a_field_is_its_description() -> None:
-    """The reference and the JSON schema are made from it."""
-    assert Sink.model_fields["codec"].description == "How files are compressed."
-
-
 def test_a_duration_is_a_number_of_seconds_in_json() -> None:
     assert Pipeline(sink=Sink(table_uri="t")).model_dump(mode="json")["every"] == 5.0
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from penstock import ingest
 from penstock.base import Failpoints
@@ -69,6 +70,21 @@ def test_the_figures_add_up(place: Workplace) -> None:
     parts = list((place.root / "lake/t").glob("*.parquet"))
     assert figures.parquet_files_written == len(parts)
     assert figures.bytes_written == sum(part.stat().st_size for part in parts)
+
+
+def test_what_has_no_column_is_rescued_into_the_table(place: Workplace) -> None:
+    """The rescue column is in the table and in its Parquet files, and such lines are no dead letters."""
+    place.configure(schema="rescue: _rescued, ")
+    place.put("a.ndjson.gz", [1], '{"id": 2, "v": 3, "new": {"x": 1}}', '{"id": "4"}')
+
+    figures = run(place).figures
+
+    table = DeltaTable(str(place.root / "lake/t")).to_pyarrow_table()
+    assert table.sort_by("id").to_pylist() == [
+        {"id": 1, "v": "000001", "_rescued": None},
+        {"id": 2, "v": None, "_rescued": '{"v":3,"new":{"x": 1}}'},
+    ]
+    assert figures.failures["decode"] == 1  # `id` may not be null
 
 
 def test_dead_letters_say_where_and_why(place: Workplace) -> None:

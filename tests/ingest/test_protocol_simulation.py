@@ -123,10 +123,11 @@ class OutsideCommitter(Committer):
 class OutsideLedger(Ledger):
     """Looks for voids beside the table."""
 
-    def _update(self, seq: int, entry: OpenPlan, snapshot: TableSnapshot) -> None:
+    def _update(self, entry: OpenPlan, snapshot: TableSnapshot) -> None:
+        seq = entry.plan.seq
         if entry.settlement is Settlement.OPEN and self._records.store.head(_void_key(seq)):
             entry = self.settled(seq, Settlement.VOIDED)
-        super()._update(seq, entry, snapshot)
+        super()._update(entry, snapshot)
 
     def acknowledged(self, entry: OpenPlan) -> None:
         if entry.settlement is Settlement.VOIDED:
