@@ -81,5 +81,5 @@ def test_a_thousand_kills_change_nothing(
 
     record_property("kills", kills.total())
     record_property("fewest at one point", min(kills[point] for point in VICTIM.points))
-    record_property("kills with no work open, not counted", not_counted)
+    record_property("kills too late to count", not_counted)
     record_property("files ingested", files)
