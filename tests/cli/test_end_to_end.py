@@ -117,6 +117,21 @@ def test_a_second_signal_ends_at_once_what_the_next_start_finishes(place: Workpl
     check_all_is_accounted_for(place)
 
 
+def test_a_drain_that_takes_too_long_is_cancelled_and_told(place: Workplace) -> None:
+    """How long is too long stands in the configuration."""
+    text = place.config.read_text()
+    place.config.write_text(f"global: {{supervision: {{drain_deadline: 0.2s}}}}\n{text}")
+    stuck = start("run", place.config, PENSTOCK_FAILPOINTS="output.stored@2=wait:600")
+    while _until(stuck, "plan")["plan"] < 2:
+        pass
+    stuck.send_signal(signal.SIGTERM)
+
+    assert end(stuck)[0] == 4
+    place.config.write_text(text)
+    answer("run", "--once", place.config)
+    check_all_is_accounted_for(place)
+
+
 def _until(child: "subprocess.Popen[str]", key: str) -> dict[str, Any]:
     """The next line of the log that has a field called `key`."""
     assert child.stderr is not None
