@@ -9,6 +9,7 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Sc
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 
+from penstock.storage import reason_of
 from penstock.table._errors import (
     CommitUnknownError,
     ConflictError,
@@ -109,7 +110,7 @@ class DeltaLakeTable(LakeTable):
         except CommitFailedError as error:
             raise _refused(self._url, error) from error
         except (DeltaError, OSError) as error:
-            raise CommitUnknownError(self._url, _first_line(error)) from error
+            raise CommitUnknownError(self._url, reason_of(error)) from error
 
     def files(self) -> Sequence[str]:
         with self._readable():
@@ -158,7 +159,7 @@ class DeltaLakeTable(LakeTable):
         except (DeltaError, OSError) as error:
             if _names_nothing(self._url):
                 raise TableMissingError(self._url) from error
-            raise TableUnavailableError(self._url, _first_line(error)) from error
+            raise TableUnavailableError(self._url, reason_of(error)) from error
 
 
 def _names_nothing(url: str) -> bool:
@@ -173,7 +174,7 @@ def _action(file: DataFile) -> AddAction:
 
 def _refused(url: str, error: CommitFailedError) -> ConflictError | CommitUnknownError:
     """Only a conflict is known to have written nothing."""
-    reason = _first_line(error)
+    reason = reason_of(error)
     known = "Concurrent" in reason or "conflict" in reason.lower()
     return ConflictError(url, reason) if known else CommitUnknownError(url, reason)
 
@@ -195,7 +196,3 @@ def _differences(declared: Schema, found: Schema) -> Iterator[str]:
 
 def _type(kind: object) -> str:
     return str(kind).removeprefix("PrimitiveType(").removesuffix(")")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
