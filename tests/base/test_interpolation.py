@@ -55,6 +55,8 @@ def test_what_a_variable_holds_is_not_expanded_again(interpolator: Interpolator)
         ("${}", "write $$ for a dollar sign"),
         ("${a b}", "write $$ for a dollar sign"),
         ("${vault:x}", "write $$ for a dollar sign"),
+        ("${HOME/x", "'${HOME/x' has no end"),
+        ("${cmd:awk '{print}'}", "no brace before it"),
         ("${file:none}", "'none' cannot be read"),
         ("${cmd:exit 3}", "'exit 3' failed: exit code 3"),
         ("${cmd:echo why >&2; false}", "failed: why"),

@@ -45,6 +45,15 @@ def discovery(tmp_path: Path, clock: SteppedClock) -> Discovery:
     return Discovery({"main": LocalStore(tmp_path)}, clock=clock, settle=timedelta(seconds=2))
 
 
+def test_a_directory_that_is_not_there_yet_is_named(tmp_path: Path, clock: SteppedClock) -> None:
+    """It may be made later; more often its name is mistyped."""
+    stores = {"here": LocalStore(tmp_path), "there": LocalStore(tmp_path / "mistyped")}
+    looking = Discovery(stores, clock=clock, settle=timedelta(0))
+
+    assert list(looking.absent()) == [("there", str(tmp_path / "mistyped"))]
+    assert looking.look().files == ()
+
+
 def names(discovery: Discovery) -> list[str]:
     return [file.name for file in discovery.look().files]
 
