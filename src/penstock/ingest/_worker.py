@@ -12,7 +12,8 @@ from penstock.base import Clock, Failpoints, RetryPolicy
 from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
 from penstock.ingest._config import PipelineConfig
-from penstock.ingest._cycle import Cycle, CycleResult, Steps
+from penstock.ingest._cycle import Cycle, Steps
+from penstock.ingest._cycle_result import CycleResult
 from penstock.ingest._decode_file import DecodeSettings
 from penstock.ingest._decoder import Decoder
 from penstock.ingest._discovery import Discovery, Found
@@ -90,6 +91,11 @@ class Worker:
     def totals(self) -> CycleResult:
         """All that was settled so far."""
         return self._cycle.totals
+
+    @property
+    def elsewhere(self) -> CycleResult:
+        """All that was found settled: by earlier runs, and by rivals."""
+        return self._ledger.elsewhere
 
     @property
     def limit_reached(self) -> bool:
