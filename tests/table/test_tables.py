@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from penstock.table import DeltaLakeTable, SchemaError, TableMissingError
+from penstock.table import DeltaLakeTable, SchemaError, TableMissingError, TableUnavailableError
 from penstock.testing import MemoryTable, TableConformance
 
 SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("name", pa.string())])
@@ -41,6 +41,14 @@ def test_creating_a_table_that_is_there_changes_nothing(delta: DeltaLakeTable) -
 
     after = delta.snapshot()
     assert (after.table_id, after.version) == (before.table_id, 0)
+
+
+def test_a_table_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+    """Not that there is none: whoever reads the message knows that already."""
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(TableUnavailableError, match="Not a directory"):
+        DeltaLakeTable(str(tmp_path / "file" / "table")).create(SCHEMA)
 
 
 @pytest.mark.parametrize("attempt", range(12))

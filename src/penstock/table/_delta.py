@@ -130,9 +130,9 @@ class DeltaLakeTable(LakeTable):
 
     def _make(self, schema: pa.Schema) -> Schema:
         with self._readable():
-            if "://" not in self._url:
-                Path(self._url).mkdir(parents=True, exist_ok=True)
             try:
+                if "://" not in self._url:
+                    Path(self._url).mkdir(parents=True, exist_ok=True)
                 DeltaTable.create(
                     self._url,
                     schema=schema,
@@ -141,9 +141,12 @@ class DeltaLakeTable(LakeTable):
                     commit_properties=CommitProperties(max_commit_retries=0),
                     post_commithook_properties=_NO_HOOKS,
                 )
-            except (DeltaError, OSError):
-                # A rival was first, or the answer was lost; reading it tells which failure this was.
-                return self._open().schema()
+            except (DeltaError, OSError) as error:
+                # A rival was first, or the answer was lost: then the table is there.
+                try:
+                    return self._open().schema()
+                except TableMissingError:
+                    raise TableUnavailableError(self._url, reason_of(error)) from error
         return self._open().schema()
 
     def _open(self) -> DeltaTable:
