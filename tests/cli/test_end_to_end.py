@@ -127,6 +127,7 @@ def _until(child: "subprocess.Popen[str]", key: str) -> dict[str, Any]:
     raise AssertionError(f"the log ended without {key!r}")
 
 
+@pytest.mark.case("k19")
 def test_a_dry_run_changes_nothing_and_names_the_plans(place: Workplace) -> None:
     files = answer("run", "--dry-run", place.config)
 

@@ -39,6 +39,7 @@ def written(raws, path):
     return writer.finish()
 
 
+@pytest.mark.case("k27")
 @settings(deadline=None)
 @given(
     st.lists(st.one_of(st.binary(max_size=50), st.text(max_size=50).map(str.encode)), min_size=1)

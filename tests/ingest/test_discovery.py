@@ -58,6 +58,7 @@ def names(discovery: Discovery) -> list[str]:
     return [file.name for file in discovery.look().files]
 
 
+@pytest.mark.case("k12")
 def test_known_endings_are_found_in_order_and_hidden_parts_never(
     tmp_path: Path, discovery: Discovery
 ) -> None:
@@ -132,6 +133,7 @@ def test_objects_in_a_bucket_are_at_rest(clock: SteppedClock) -> None:
     assert names(discovery) == ["a.json"]
 
 
+@pytest.mark.case("k12")
 def test_a_source_that_is_not_there_yet_has_no_files(tmp_path: Path, clock: SteppedClock) -> None:
     """It may be made later; the other sources are read."""
     write(tmp_path, "b/a.json", age=100)

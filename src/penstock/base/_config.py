@@ -30,7 +30,7 @@ class Config(BaseModel):
     Subclasses document each field with a string below it; the reference is made from these.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
     def from_document(

@@ -27,6 +27,7 @@ from penstock.ingest._prefixes import recent_prefixes
 from penstock.ingest._producer import Producer
 from penstock.ingest._sealer import Sealer
 from penstock.ingest._source_config import PartitionFilter
+from penstock.ingest._volumes import Binder
 from penstock.telemetry import get_logger
 from penstock.topology import PipelineContext
 
@@ -79,6 +80,7 @@ class Worker:
                 sealer,
                 committer,
                 checkpointer=Checkpointer(places.root, places.table, key),
+                binder=Binder(places.root, key),
             ),
             failpoints=failpoints,
             max_failures=config.error_handling.max_failures,

@@ -129,25 +129,27 @@ class DeltaLakeTable(LakeTable):
             return dataset.to_table(columns=None if columns is None else list(columns))
 
     def _make(self, schema: pa.Schema) -> Schema:
-        with self._readable():
-            try:
-                if "://" not in self._url:
-                    Path(self._url).mkdir(parents=True, exist_ok=True)
-                DeltaTable.create(
-                    self._url,
-                    schema=schema,
-                    storage_options=self._options,
-                    # A retry would be a second version with an id of its own, and void the first one's.
-                    commit_properties=CommitProperties(max_commit_retries=0),
-                    post_commithook_properties=_NO_HOOKS,
-                )
-            except (DeltaError, OSError) as error:
-                # A rival was first, or the answer was lost: then the table is there.
-                try:
-                    return self._open().schema()
-                except TableMissingError:
-                    raise TableUnavailableError(self._url, reason_of(error)) from error
+        try:
+            if "://" not in self._url:
+                Path(self._url).mkdir(parents=True, exist_ok=True)
+            DeltaTable.create(
+                self._url,
+                schema=schema,
+                storage_options=self._options,
+                # A retry would be a second version with an id of its own, and void the first one's.
+                commit_properties=CommitProperties(max_commit_retries=0),
+                post_commithook_properties=_NO_HOOKS,
+            )
+        except (DeltaError, OSError) as error:
+            return self._made_by_another(error)
         return self._open().schema()
+
+    def _made_by_another(self, error: DeltaError | OSError) -> Schema:
+        """The columns of a table that a rival made first, or whose answer was lost."""
+        try:
+            return self._open().schema()
+        except TableMissingError:
+            raise TableUnavailableError(self._url, reason_of(error)) from error
 
     def _open(self) -> DeltaTable:
         with self._readable():
@@ -177,8 +179,8 @@ def _action(file: DataFile) -> AddAction:
 
 def _refused(url: str, error: CommitFailedError) -> ConflictError | CommitUnknownError:
     """Only a conflict is known to have written nothing."""
-    reason = reason_of(error)
-    known = "Concurrent" in reason or "conflict" in reason.lower()
+    first, reason = str(error).partition("\n")[0], reason_of(error)
+    known = "Concurrent" in first or "conflict" in first.lower()
     return ConflictError(url, reason) if known else CommitUnknownError(url, reason)
 
 
