@@ -20,6 +20,7 @@ from penstock.ingest._decoder import (
 )
 from penstock.ingest._errors import UnsupportedTypeError
 from penstock.ingest._reference_decoder import ReferenceDecoder
+from penstock.ingest._scalars import EPOCH_POWERS
 from penstock.ingest._schema_config import TYPE_KEY, is_rescue
 
 try:
@@ -61,7 +62,8 @@ class NativeModule(Protocol):
         root: _Node,
         max_depth: int,
         max_line: int,
-        cut: bool,  # noqa: FBT001  # the C side takes it by place
+        lenient: int,
+        epoch: int,
         /,
     ) -> NativeDecoder:
         """For rows of one schema."""
@@ -133,7 +135,8 @@ class CompiledDecoder:
             root,
             _size(options.max_depth),
             _size(options.max_line_bytes),
-            options.finer_timestamps == "cut",
+            _leniency(options),
+            EPOCH_POWERS.get(options.epoch_timestamps, 0),
         )
 
     @property
@@ -191,6 +194,19 @@ class CompiledDecoder:
         if type_ not in _SCALARS:
             raise UnsupportedTypeError(path, str(type_))
         return name, _SCALARS[type_], nullable, own, ()
+
+
+def _leniency(options: DecoderOptions) -> int:
+    """As in `_native/walk.h`."""
+    allowed = (
+        options.finer_timestamps == "cut",
+        options.quoted_numbers == "read",
+        options.whole_fractions == "read",
+        options.epoch_timestamps != "refuse",
+        options.duplicate_keys == "last",
+        options.not_a_number == "nullify",
+    )
+    return sum(1 << bit for bit, allows in enumerate(allowed) if allows)
 
 
 def _size(limit: int) -> int:

@@ -83,14 +83,15 @@ static bool field_set(Field *field, PyObject *description)
 
 static int decoder_init(PyObject *self, PyObject *arguments, PyObject *keywords)
 {
-    static char *names[] = {"root", "max_depth", "max_line", "cut", NULL};
+    static char *names[] = {"root", "max_depth", "max_line", "lenient", "epoch", NULL};
     DecoderObject *decoder = (DecoderObject *)self;
     PyObject *root;
     Py_ssize_t max_depth;
     Py_ssize_t max_line;
-    int cut;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!nnp", names, &PyTuple_Type, &root,
-                                     &max_depth, &max_line, &cut)) {
+    unsigned int lenient;
+    int epoch;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!nnIi", names, &PyTuple_Type, &root,
+                                     &max_depth, &max_line, &lenient, &epoch)) {
         return -1;
     }
     if (decoder->pool != NULL) {
@@ -101,7 +102,7 @@ static int decoder_init(PyObject *self, PyObject *arguments, PyObject *keywords)
         PyErr_SetString(PyExc_ValueError, "limits are not negative");
         return -1;
     }
-    decoder->options = (Options){(size_t)max_depth, (size_t)max_line, cut};
+    decoder->options = (Options){(size_t)max_depth, (size_t)max_line, lenient, epoch};
     decoder->names = Py_NewRef(root);
     decoder->pool = pool_new();
     if (decoder->pool == NULL) {
@@ -223,7 +224,7 @@ static PyMethodDef decoder_methods[] = {
 };
 
 static PyType_Slot decoder_slots[] = {
-    {Py_tp_doc, "Decoder(root, max_depth, max_line, cut): lines of JSON to an Arrow array."},
+    {Py_tp_doc, "Decoder(root, max_depth, max_line, lenient, epoch): lines of JSON to an Arrow array."},
     {Py_tp_init, decoder_init},
     {Py_tp_dealloc, decoder_delete},
     {Py_tp_methods, decoder_methods},
