@@ -59,7 +59,7 @@ class HandedOver(Decoder):
         # Opened for each block, so that what the pipeline lets go of leaves the memory again.
         with pa.memory_map(str(self._folder / name)) as mapped:
             batch = pa.ipc.open_file(mapped).get_batch(place)
-        return Decoded(batch, (), batch.num_rows, 0)
+        return Decoded(batch, (), batch.num_rows, 0, len(chunk.data))
 
 
 def _decode(source: Path, target: Path, schema: pa.Schema) -> Iterator[str]:

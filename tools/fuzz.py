@@ -58,11 +58,11 @@ def _unequal(case: GeneratedLines, wanted: Decoded, found: Decoded) -> Iterator[
             yield f"expected {theirs}, got {ours} for {line!r}"
             return
     counts = [
-        (one.lines, one.unknown_fields, len(one.rejected), one.batch.num_rows)
+        (one.lines, one.unknown_fields, one.size, len(one.rejected), one.batch.num_rows)
         for one in (wanted, found)
     ]
     if counts[0] != counts[1]:
-        yield f"expected lines, unknown fields, rejections, rows {counts[0]}, got {counts[1]}"
+        yield f"expected lines, unknown fields, bytes, rejections, rows {counts[0]}, got {counts[1]}"
     elif not _identical(wanted.batch, found.batch):
         yield f"expected the rows {wanted.batch.to_pylist()}, got {found.batch.to_pylist()}"
 

@@ -46,8 +46,10 @@ class SlowDecoderWarning(UserWarning):
 class NativeDecoder(Protocol):
     """`Decoder` of the extension module."""
 
-    def decode(self, data: Any, first_line: int, offset: int, /) -> tuple[Any, list[Any], int, int]:
-        """Gives an `arrow_array` capsule, rejected lines, lines, and unknown fields."""
+    def decode(
+        self, data: Any, first_line: int, offset: int, /
+    ) -> tuple[Any, list[Any], int, int, int]:
+        """Gives an `arrow_array` capsule, rejected lines, lines, unknown fields, and bytes."""
         ...
 
 
@@ -151,13 +153,13 @@ class CompiledDecoder:
             MemoryError: There is no memory for the columns.
             ValueError: The chunk has 2 GiB or more.
         """
-        array, rejected, lines, unknown = self._native.decode(
+        array, rejected, lines, unknown, size = self._native.decode(
             chunk.data, chunk.first_line, chunk.offset
         )
         batch = pa.RecordBatch._import_from_c_capsule(  # noqa: SLF001  # its only door for two capsules
             self._schema.__arrow_c_schema__(), array
         )
-        return Decoded(batch, tuple(self._rejected(rejected)), lines, unknown)
+        return Decoded(batch, tuple(self._rejected(rejected)), lines, unknown, size)
 
     def _rejected(self, lines: list[Any]) -> Iterator[RejectedLine]:
         for number, offset, length, error, path, position in lines:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import pyarrow as pa
 from pydantic import Field
@@ -117,7 +117,13 @@ class RejectedLine:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What one chunk holds."""
+    """What one chunk holds, or the start of it where very many of its lines are bad.
+
+    A rejected line takes a hundred times its bytes as an object. So that a chunk of one-byte lines
+    needs no more memory than any other, decoding stops behind so many of them; see `size`.
+    """
+
+    MOST_REJECTED: ClassVar[int] = 16_384
 
     batch: pa.RecordBatch
     """The rows in the order of their lines, columns as in the schema; no row for a rejected line."""
@@ -126,10 +132,14 @@ class Decoded:
     """In the order of the lines."""
 
     lines: int
-    """Lines in the chunk, the blank and the rejected ones included."""
+    """Lines decoded, the blank and the rejected ones included."""
 
     unknown_fields: int
     """Keys of accepted lines that the schema does not have, at any depth; rescued ones too."""
+
+    size: int
+    """Bytes of the chunk that were decoded: all, or those up to the last rejected line if there are
+    `MOST_REJECTED` of them; the rest of the chunk is then to be decoded by another call."""
 
 
 class Decoder(Protocol):

@@ -89,9 +89,12 @@ class ReferenceDecoder:
         """Decode one chunk; see `Decoder.decode`."""
         rows: list[tuple[object, ...]] = []
         rejected: list[RejectedLine] = []
-        lines = unknown = 0
+        lines = unknown = size = 0
         for found in _lines(chunk):
+            if len(rejected) == Decoded.MOST_REJECTED:
+                break
             lines += 1
+            size = min(found.offset - chunk.offset + len(found.data) + 1, len(chunk.data))
             line = Line(
                 found.data, self._options.max_depth, Rescued(), rescues=self._rescue is not None
             )
@@ -103,7 +106,7 @@ class ReferenceDecoder:
             if row is not None:
                 rows.append(row)
                 unknown += line.unknown
-        return Decoded(self._batch(rows), tuple(rejected), lines, unknown)
+        return Decoded(self._batch(rows), tuple(rejected), lines, unknown, size)
 
     def _read(self, line: Line, *, first: bool) -> tuple[object, ...] | None:
         limit = self._options.max_line_bytes

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pyarrow as pa
 
-from penstock.ingest import Chunk, DecoderOptions, FieldConfig, LineError, RejectedLine
+from penstock.ingest import Chunk, Decoded, DecoderOptions, FieldConfig, LineError, RejectedLine
 from penstock.testing._decoder_cases import (
     ACCEPTED,
     AFTER_VALUES,
@@ -258,6 +258,24 @@ class DecoderConformance(LeniencyConformance):
         differences = unequal(rows, at_once.batch.to_pylist())
         rejected = tuple(bad for piece in pieces for bad in piece.rejected)
         report(differences + unequal(rejected, at_once.rejected))
+
+    def test_very_many_bad_lines_are_handed_over_in_pieces(self) -> None:
+        """Each call ends behind the last rejected line that it may hold; nothing is lost between."""
+        decoder = self.make_decoder(schema_of([{"name": "i", "type": "int64"}]), _STRICT)
+        most = Decoded.MOST_REJECTED
+        data = b'{"i":1}\n' + b"x\n" * (2 * most - 1) + b'\n{"i":2}\nx\n\n{"i":3}\nx'
+        pieces: list[Decoded] = []
+        done, line = 0, 1
+        while done < len(data):
+            pieces.append(decoder.decode(Chunk(data[done:], line, done)))
+            done, line = done + pieces[-1].size, line + pieces[-1].lines
+        differences = unequal([len(piece.rejected) for piece in pieces], [most, most, 1])
+        differences += unequal([piece.lines for piece in pieces], [most + 1, most + 2, 3])
+        differences += unequal([piece.size for piece in pieces], [2 * most + 8, 2 * most + 9, 10])
+        rows = [row["i"] for piece in pieces for row in piece.batch.to_pylist()]
+        numbers = [bad.line for piece in pieces for bad in piece.rejected]
+        wanted = [*range(2, 2 * most + 1), 2 * most + 3, 2 * most + 6]
+        report(differences + unequal(rows, [1, 2, 3]) + unequal(numbers, wanted))
 
     def test_the_batch_has_the_schema_as_it_was_given(self) -> None:
         """Metadata and nullability included, and every type has its place."""

@@ -40,7 +40,14 @@ LENIENT: tuple[tuple[Mapping[str, Any], str, bytes, Any], ...] = (
     ),
     *(
         (_WHOLE, "i", b"~" + text, E.RANGE)
-        for text in (b"9223372036854775808.0", b"1e19", b"1e999999999999999999999", b"-1e19")
+        for text in (
+            b"9223372036854775808.0",
+            b"1e19",
+            b"2e19",
+            b"1e20",
+            b"1e999999999999999999999",
+            b"-1e19",
+        )
     ),
     (_WHOLE, "n", b"2147483647.0", 2**31 - 1),
     (_WHOLE, "n", b"~2147483648.0", E.RANGE),

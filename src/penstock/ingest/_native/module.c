@@ -169,7 +169,7 @@ static PyObject *rejected_of(const Decoded *decoded)
     return list;
 }
 
-/* (array capsule, rejected lines, lines, unknown fields) */
+/* (array capsule, rejected lines, lines, unknown fields, size) */
 static PyObject *result_of(Decoded *decoded)
 {
     PyObject *rejected = rejected_of(decoded);
@@ -181,8 +181,8 @@ static PyObject *result_of(Decoded *decoded)
         Py_DECREF(rejected);
         return NULL;
     }
-    return Py_BuildValue("(NNKK)", capsule, rejected, (unsigned long long)decoded->lines,
-                         (unsigned long long)decoded->unknown);
+    return Py_BuildValue("(NNKKn)", capsule, rejected, (unsigned long long)decoded->lines,
+                         (unsigned long long)decoded->unknown, (Py_ssize_t)decoded->size);
 }
 
 static PyObject *decoder_decode(PyObject *self, PyObject *arguments)
@@ -219,7 +219,7 @@ static PyObject *decoder_decode(PyObject *self, PyObject *arguments)
 
 static PyMethodDef decoder_methods[] = {
     {"decode", decoder_decode, METH_VARARGS,
-     "decode(data, first_line, offset) -> (arrow_array capsule, rejected, lines, unknown fields)"},
+     "decode(data, first_line, offset) -> (arrow_array capsule, rejected, lines, unknown, size)"},
     {NULL, NULL, 0, NULL},
 };
 
