@@ -17,7 +17,7 @@ from penstock.base import ConfigError, Failpoints, Problem, RetryPolicy
 from penstock.ingest._compiled_decoder import open_decoder
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._cycle_result import CycleResult
-from penstock.ingest._decoder import Decoder
+from penstock.ingest._decoder import Decoder, DecoderOptions
 from penstock.ingest._figures import FigureMetrics, Figures
 from penstock.ingest._flow_producer import FlowProducer
 from penstock.ingest._places import Places
@@ -58,7 +58,7 @@ class IngestOptions:
     replay: tuple[FileVersion, ...] = ()
     """Dead-letter files to put through instead of looking at the sources; ends then."""
 
-    open_decoder: Callable[[pa.Schema], Decoder] = open_decoder
+    open_decoder: Callable[[pa.Schema, DecoderOptions], Decoder] = open_decoder
     """Makes what reads the lines."""
 
     failpoints: Failpoints = field(default_factory=Failpoints)
