@@ -9,9 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tools.engines.server import ROOT, Engine, NotToBeHadError, Running
+from tools.engines.spark import Spark
+from tools.engines.trino import Trino
 from tools.engines.versitygw import VersityGateway
 
-ENGINES: tuple[Engine, ...] = (VersityGateway(),)
+ENGINES: tuple[Engine, ...] = (VersityGateway(), Spark(), Trino())
 
 
 def main() -> None:

@@ -13,8 +13,7 @@ from typing import Protocol
 ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = ROOT / ".engines"
 
-_READY_S = 30.0
-_STOP_S = 10.0
+_STOP_S = 30.0
 
 
 class NotToBeHadError(Exception):
@@ -69,11 +68,12 @@ def process(
     log: Path,
     environment: Mapping[str, str],
     ready: Callable[[], bool],
+    ready_s: float = 30.0,
 ) -> Iterator[None]:
     """Run `command` until the body ends, with its output in `log`; the body starts once `ready` says so.
 
     Raises:
-        NotToBeHadError: It ended, or was not ready in time; the text ends with the log's last lines.
+        NotToBeHadError: It ended, or was not ready within `ready_s` seconds; the text ends with the log's last lines.
     """
     with log.open("wb") as output:
         child = subprocess.Popen(
@@ -86,18 +86,20 @@ def process(
             start_new_session=True,
         )
     try:
-        _await_ready(child, ready, log)
+        _await_ready(child, ready, log, ready_s)
         yield
     finally:
         _end(child)
 
 
-def _await_ready(child: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path) -> None:
-    deadline = time.monotonic() + _READY_S
+def _await_ready(
+    child: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path, ready_s: float
+) -> None:
+    deadline = time.monotonic() + ready_s
     while not ready():
         ended = child.poll() is not None
         if ended or time.monotonic() > deadline:
-            why = f"ended with code {child.returncode}" if ended else f"silent for {_READY_S:g} s"
+            why = f"ended with code {child.returncode}" if ended else f"silent for {ready_s:g} s"
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
             raise NotToBeHadError(f"{Path(str(child.args[0])).name} {why}\n{tail}")  # type: ignore[index]  # a list, by construction
         time.sleep(0.05)

@@ -2,12 +2,12 @@
 
 import http.client
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tools.engines.obtain import installed
 from tools.engines.server import CACHE, Engine, NotToBeHadError, Running, free_port, process
 
 _VERSION = "v1.8.0"
@@ -29,7 +29,7 @@ class VersityGateway(Engine):
         """Build it once per version."""
         program = CACHE / f"versitygw-{_VERSION}"
         if not program.exists():
-            _build(_go(), program)
+            _build(installed("go", package="golang"), program)
         return program
 
     @contextmanager
@@ -52,22 +52,6 @@ class VersityGateway(Engine):
                 },
                 about=f"versitygw {_VERSION} at http://{address}",
             )
-
-
-def _go() -> str:
-    """The Go compiler, installed if need be."""
-    found = shutil.which("go")
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for step in (
-            ["update", "-q"],
-            ["install", "-q", "-y", "--no-install-recommends", "golang"],
-        ):
-            subprocess.run(["apt-get", *step], check=False, env=quiet, stdin=subprocess.DEVNULL)
-        found = shutil.which("go")
-    if found is None:
-        raise NotToBeHadError("it is built with Go, which is not installed; install golang")
-    return found
 
 
 def _build(go: str, program: Path) -> None:

@@ -75,7 +75,7 @@ def _gains(leaf: _Leaf, use: DictionaryUse) -> bool:
 
 def _repeats(values: pa.ChunkedArray) -> bool:
     """Whether at most a tenth of the values that are not null are distinct; never, where there is none."""
-    count = len(values) - values.null_count
+    count: int = len(values) - values.null_count
     distinct: int = pc.count_distinct(values).as_py()
     return 0 < distinct <= count * _MAX_DISTINCT_SHARE
 

