@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.ingest import Chunk, ReferenceDecoder
+from penstock.ingest import Chunk
 from penstock.ingest._parquet import RollingWriter
+from penstock.ingest._reference_decoder import ReferenceDecoder
 from penstock.ingest._statistics import lower_text, lower_time, upper_text, upper_time
 from penstock.testing import generate
 from tests.ingest.memory_files import SCHEMA, lines, writer_settings

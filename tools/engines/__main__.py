@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from tools.engines.sanitizers import Sanitizers
 from tools.engines.server import ROOT, Engine, NotToBeHadError, Running
 from tools.engines.spark import Spark
 from tools.engines.trino import Trino
 from tools.engines.versitygw import VersityGateway
 
-ENGINES: tuple[Engine, ...] = (VersityGateway(), Spark(), Trino())
+ENGINES: tuple[Engine, ...] = (VersityGateway(), Sanitizers(), Spark(), Trino())
 
 
 def main() -> None:

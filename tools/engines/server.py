@@ -69,13 +69,13 @@ def process(
     environment: Mapping[str, str],
     ready: Callable[[], bool],
     ready_s: float = 30.0,
-) -> Iterator[None]:
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Run `command` until the body ends, with its output in `log`; the body starts once `ready` says so.
 
     Raises:
         NotToBeHadError: It ended, or was not ready within `ready_s` seconds; the text ends with the log's last lines.
     """
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         child = subprocess.Popen(
             [str(part) for part in command],
             env={**os.environ, **environment},
@@ -87,7 +87,7 @@ def process(
         )
     try:
         _await_ready(child, ready, log, ready_s)
-        yield
+        yield child
     finally:
         _end(child)
 
