@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.engines.obtain import fetch, installed, python_with
-from tools.engines.server import CACHE, Engine, Running, free_port, process
+from tools.engines.engine import Engine, Program, Running
+from tools.engines.server import free_port, process
 from tools.engines.sql_client import spark_rows
+from tools.engines.supply import Supply, enough_memory
 
 _SPARK = "4.0.0"
 _DELTA = "4.0.0"  # newer ones are not on Maven Central as a whole
+_JAVA = range(17, 22)
+_MEMORY = 2 << 30
 _SERVER = Path(__file__).with_name("spark_server.py")
 
 
@@ -18,24 +21,26 @@ class Spark(Engine):
 
     @property
     def name(self) -> str:
+        """Spark reads tables through Delta Lake here."""
         return "spark"
 
-    def obtain(self) -> Path:
-        """Make a Python with Spark in it once per version."""
-        installed("java", package="openjdk-17-jre-headless")
-        for artifact in ("delta-spark_2.13", "delta-storage"):
-            if not (_jars() / f"{artifact}-{_DELTA}.jar").exists():
-                fetch(f"io.delta:{artifact}:{_DELTA}", _jars())
-        return python_with(f"pyspark=={_SPARK}")
+    def obtain(self, supply: Supply) -> Program:
+        """Put what it needs together, once per version."""
+        enough_memory(_MEMORY)
+        java = supply.java(_JAVA, package="openjdk-17-jre-headless")
+        artifacts = ("delta-spark_2.13", "delta-storage")
+        jars = [supply.artifact(f"io.delta:{name}:{_DELTA}:jar") for name in artifacts]
+        return [supply.python_with(f"pyspark=={_SPARK}"), _SERVER, java, *jars]
 
     @contextmanager
-    def run(self, program: Path, directory: Path) -> Iterator[Running]:
+    def run(self, program: Program, directory: Path) -> Iterator[Running]:
         """Start one session behind a small HTTP server."""
         port = free_port()
         address = f"127.0.0.1:{port}"
-        jars = ",".join(str(jar) for jar in sorted(_jars().glob("*.jar")))
-        command: list[str | Path] = [program, _SERVER, str(port), jars]
-        settings = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": str(program), "TZ": "UTC"}
+        python, server, java, *jars = program
+        settings = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(directory)}
+        settings |= {"JAVA_HOME": str(java), "PYSPARK_PYTHON": str(python), "TZ": "UTC"}
+        command: list[str | Path] = [python, server, str(port), *jars]
         log = directory / "spark.log"
         with process(
             command, log=log, environment=settings, ready=lambda: _answers(address), ready_s=120
@@ -44,10 +49,6 @@ class Spark(Engine):
                 environment={"PENSTOCK_SPARK": address},
                 about=f"Spark {_SPARK} with Delta Lake {_DELTA} at http://{address}",
             )
-
-
-def _jars() -> Path:
-    return CACHE / f"delta-{_DELTA}"
 
 
 def _answers(address: str) -> bool:

