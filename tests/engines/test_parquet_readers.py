@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import set_by_make_engines
@@ -56,3 +57,27 @@ def seen_by(reader: SqlReader, value: Any) -> Any:
     if isinstance(value, list):
         return [seen_by(reader, item) for item in value]
     return reader.instant(value.astimezone(UTC)) if isinstance(value, datetime) else value
+
+
+@pytest.mark.slow
+def test_a_table_has_the_setting_that_it_is_named_for(tmp_path: Path) -> None:
+    """Otherwise the engines would be asked the same question many times."""
+    names = ["zstd-strings-plain", "gzip-none-delta", "lz4-sampled-plain"]
+
+    tables = write_tables(tmp_path, {name: SETTINGS[name] for name in names})
+
+    assert [setting_of(table) for table in tables.values()] == [
+        ("ZSTD", {"key", "c_string"}, False),
+        ("GZIP", set(), True),
+        ("LZ4", {"c_string"}, False),
+    ]
+
+
+def setting_of(table: Path) -> tuple[str, set[str], bool]:
+    """The codec, some columns with a dictionary, and whether `id` is delta encoded."""
+    (file,) = table.glob("*.parquet")
+    group = pq.read_metadata(file).row_group(0)
+    found = [group.column(index) for index in range(group.num_columns)]
+    dictionaries = {column.path_in_schema for column in found if column.has_dictionary_page}
+    delta = "DELTA_BINARY_PACKED" in found[0].encodings
+    return found[0].compression, dictionaries & {"id", "key", "c_string"}, delta
