@@ -9,8 +9,8 @@ from tools.engines.server import free_port, process
 from tools.engines.sql_client import spark_rows
 from tools.engines.supply import Supply, enough_memory
 
-_SPARK = "4.0.0"
-_DELTA = "4.0.0"  # newer ones are not on Maven Central as a whole
+SPARK = "4.0.0"
+DELTA = "4.0.0"  # newer ones are not on Maven Central as a whole
 _JAVA = range(17, 22)
 _MEMORY = 2 << 30
 _SERVER = Path(__file__).with_name("spark_server.py")
@@ -29,8 +29,8 @@ class Spark(Engine):
         enough_memory(_MEMORY)
         java = supply.java(_JAVA, package="openjdk-17-jre-headless")
         artifacts = ("delta-spark_2.13", "delta-storage")
-        jars = [supply.artifact(f"io.delta:{name}:{_DELTA}:jar") for name in artifacts]
-        return [supply.python_with(f"pyspark=={_SPARK}"), _SERVER, java, *jars]
+        jars = [supply.artifact(f"io.delta:{name}:{DELTA}:jar") for name in artifacts]
+        return [supply.python_with(f"pyspark=={SPARK}"), _SERVER, java, *jars]
 
     @contextmanager
     def run(self, program: Program, directory: Path) -> Iterator[Running]:
@@ -47,7 +47,7 @@ class Spark(Engine):
         ):
             yield Running(
                 environment={"PENSTOCK_SPARK": address},
-                about=f"Spark {_SPARK} with Delta Lake {_DELTA} at http://{address}",
+                about=f"Spark {SPARK} with Delta Lake {DELTA} at http://{address}",
             )
 
 

@@ -10,9 +10,9 @@ from tools.engines.server import CACHE, free_port, process
 from tools.engines.sql_client import SqlError, trino_rows
 from tools.engines.supply import Supply, enough_memory
 
-_TRINO = "476"  # the newest whose whole server is on Maven Central
+TRINO = "476"  # the newest whose whole server is on Maven Central
 _JAVA = "25.0.2.1"  # Trino wants a newer Java than Debian has
-_HOME = CACHE / f"trino-{_TRINO}"
+_HOME = CACHE / f"trino-{TRINO}"
 _PLUGINS = frozenset({"delta-lake", "tpch"})
 _MEMORY = 2 << 30
 _JVM = (
@@ -86,7 +86,7 @@ class Trino(Engine):
         ):
             yield Running(
                 environment={"PENSTOCK_TRINO": address},
-                about=f"Trino {_TRINO} at http://{address}",
+                about=f"Trino {TRINO} at http://{address}",
             )
 
 
@@ -108,12 +108,12 @@ def _configure(directory: Path, port: int) -> list[str]:
 
 def _unpack(supply: Supply) -> None:
     """Keep a third of the archive: its plugins share their files by hard links, so all is unpacked first."""
-    archive = supply.artifact(f"io.trino:trino-server:{_TRINO}:tar.gz")
+    archive = supply.artifact(f"io.trino:trino-server:{TRINO}:tar.gz")
     place = CACHE / "trino-unpacked"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     supply.run(["tar", "-xzf", archive, "-C", place])
-    server = place / f"trino-server-{_TRINO}"
+    server = place / f"trino-server-{TRINO}"
     for plugin in (server / "plugin").iterdir():
         unused = plugin if plugin.name not in _PLUGINS else plugin / "hdfs"
         shutil.rmtree(unused, ignore_errors=True)
