@@ -127,6 +127,7 @@ def _until(child: "subprocess.Popen[str]", key: str) -> dict[str, Any]:
     raise AssertionError(f"the log ended without {key!r}")
 
 
+@pytest.mark.case("k19")
 def test_a_dry_run_changes_nothing_and_names_the_plans(place: Workplace) -> None:
     files = answer("run", "--dry-run", place.config)
 
@@ -154,6 +155,14 @@ def test_one_dead_letter_is_shown_with_its_bytes(place: Workplace) -> None:
 
     assert code == 0
     assert out.endswith("\nnonsense\n")
+
+
+def test_a_log_for_people_is_written_where_nobody_watches_live(place: Workplace) -> None:
+    """Elsewhere than on a terminal lines are JSON, unless somebody who reads them asks for text."""
+    code, _, err = end(start("run", "--once", place.config, "--log-format", "text"))
+
+    assert code == 0
+    assert "working on a plan [ingest] pipeline=p plan=1 files=2\n" in err
 
 
 def test_a_failure_limit_exits_with_3(place: Workplace) -> None:

@@ -13,6 +13,8 @@ from tests.engines.typed_tables import EXPECTED, write_checkpointed, write_table
 from tests.ingest.parquet_matrix import SCHEMA, settings
 from tools.engines.sql_client import SqlError
 
+pytestmark = pytest.mark.timeout(300)  # the first question to an engine is asked of cold code
+
 SETTINGS = dict(settings())
 ENGINES = [pytest.param(name, marks=pytest.mark.engine(name)) for name in ("spark", "trino")]
 

@@ -17,6 +17,7 @@ def problems(text):
     return [str(problem) for problem in sorted(caught.value.problems)]
 
 
+@pytest.mark.case("k04")
 def test_every_type_has_its_arrow_type():
     """Nullable unless said otherwise; lists hold nullable elements."""
     scalars = {
@@ -65,6 +66,31 @@ fields:
         assert words in problem
 
 
+def test_the_rescue_column_stands_behind_the_others():
+    """JSON text that may be null, marked so that decoders know it."""
+    schema = SchemaConfig.model_validate(
+        {"rescue": "_rescued", "fields": [{"name": "a", "type": "int64"}]}
+    ).to_arrow()
+
+    assert schema.names == ["a", "_rescued"]
+    assert schema.field(1) == pa.field("_rescued", pa.string())
+    assert schema.field(1).metadata == {b"penstock.type": b"rescue"}
+
+
+@pytest.mark.parametrize("name", ["a", "A"])
+def test_a_rescue_column_with_the_name_of_a_field_is_refused(name):
+    """Letter case does not tell Delta columns apart."""
+    (problem,) = problems(f"rescue: {name}\nfields: [{{name: a, type: int64}}]\n")
+
+    assert f"rescue: {name} is the column 'a' of `fields`" in problem
+    assert "such as _rescued" in problem
+
+
+def test_a_rescue_column_has_a_name():
+    """Empty is not "none"."""
+    assert problems('rescue: ""\nfields: [{name: a, type: int64}]\n')
+
+
 def test_a_schema_without_columns_is_refused():
     assert problems("fields: []\n")
 
@@ -72,6 +98,7 @@ def test_a_schema_without_columns_is_refused():
 def test_the_id_tells_schemas_apart_by_meaning_only():
     """Name, type, nullability, order, members; not spelling."""
     first = read({"name": "a", "type": "list<int64>"})
+    rescuing = [first.model_copy(update={"rescue": name}) for name in ("r", "s")]
     same = read({"name": "a", "type": "list< int64 >", "nullable": True})
     others = [
         read({"name": "b", "type": "list<int64>"}),
@@ -82,4 +109,4 @@ def test_the_id_tells_schemas_apart_by_meaning_only():
         read({"name": "a", "type": "struct", "fields": [{"name": "x", "type": "date"}]}),
     ]
     assert first.id == same.id
-    assert len({schema.id for schema in (first, *others)}) == 1 + len(others)
+    assert len({schema.id for schema in (first, *others, *rescuing)}) == 3 + len(others)

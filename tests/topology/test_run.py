@@ -36,6 +36,7 @@ def _logged(out: io.StringIO) -> dict[str, dict]:
     return {line["event"]: line for line in map(json.loads, out.getvalue().splitlines())}
 
 
+@pytest.mark.case("k31")
 def test_metrics_and_health_are_served_while_pipelines_run(
     pipeline: Callable[..., Pipeline],
 ) -> None:
@@ -61,6 +62,7 @@ def test_metrics_and_health_are_served_while_pipelines_run(
         _get(seen["address"], "/livez")
 
 
+@pytest.mark.case("k03")
 def test_a_taken_metrics_port_is_an_error_and_nothing_runs() -> None:
     """A program that goes on without metrics looks healthy to nobody who asks."""
 
@@ -103,6 +105,7 @@ def test_how_each_pipeline_ended_is_logged(pipeline: Callable[..., Pipeline]) ->
     assert "KeyError: 'column'" in lines["pipeline panicked"]["exception"]
 
 
+@pytest.mark.case("k28")
 def test_the_shared_limit_holds_across_pipelines(pipeline: Callable[..., Pipeline]) -> None:
     """The limit is on the machine, not on each pipeline."""
     inside, peak = set(), []

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from types import BuiltinFunctionType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
@@ -53,17 +53,17 @@ class Stage(Generic[P, R]):
         """Its name in the flow, the function's unless given."""
         return self.options.name
 
-    @property
+    @cached_property
     def expands(self) -> bool:
         """Whether it makes any number of messages of one: the function is a generator."""
         return inspect.isgeneratorfunction(_unwrapped(self.function)) or self.is_async_generator
 
-    @property
+    @cached_property
     def is_async_generator(self) -> bool:
         """Whether it is an `async def` with `yield`."""
         return inspect.isasyncgenfunction(_unwrapped(self.function))
 
-    @property
+    @cached_property
     def is_async(self) -> bool:
         """Whether calling it gives something to await."""
         return _is_coroutine_function(self.function)

@@ -20,7 +20,7 @@ from penstock.ingest._decoder import (
 )
 from penstock.ingest._errors import UnsupportedTypeError
 from penstock.ingest._reference_decoder import ReferenceDecoder
-from penstock.ingest._schema_config import TYPE_KEY
+from penstock.ingest._schema_config import TYPE_KEY, is_rescue
 
 try:
     from penstock.ingest import _decoder_native
@@ -83,6 +83,7 @@ class _Type(IntEnum):
     DATE = 9
     STRUCT = 10
     LIST = 11
+    RESCUE = 12
 
 
 _SCALARS = {
@@ -127,7 +128,7 @@ class CompiledDecoder:
         options = options or DecoderOptions()
         self._schema = schema
         self._paths = [""]
-        root = (b"", _Type.STRUCT, False, 0, self._children("", list(schema)))
+        root = (b"", _Type.STRUCT, False, 0, self._columns(schema))
         self._native = native.Decoder(
             root,
             _size(options.max_depth),
@@ -159,6 +160,13 @@ class CompiledDecoder:
         for number, offset, length, error, path, position in lines:
             yield RejectedLine(number, offset, length, _ERRORS[error], self._paths[path], position)
 
+    def _columns(self, schema: pa.Schema) -> tuple[_Node, ...]:
+        plain = iter(self._children("", [field for field in schema if not is_rescue(field)]))
+        return tuple(
+            (field.name.encode(), _Type.RESCUE, True, 0, ()) if is_rescue(field) else next(plain)
+            for field in schema
+        )
+
     def _children(self, path: str, fields: list[pa.Field]) -> tuple[_Node, ...]:
         if not fields:
             raise UnsupportedTypeError(path, "an object without members")
@@ -171,6 +179,8 @@ class CompiledDecoder:
         own = len(self._paths) - 1
         name, nullable = field.name.encode(), field.nullable
         type_ = field.type
+        if is_rescue(field):
+            raise UnsupportedTypeError(path, "rescue, which is for one column of its own")
         if (field.metadata or {}).get(TYPE_KEY) == b"json":
             return name, _Type.JSON, nullable, own, ()
         if pa.types.is_struct(type_) and type_.num_fields:

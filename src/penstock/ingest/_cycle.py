@@ -13,6 +13,7 @@ from penstock.ingest._producer import Acknowledger, Producer
 from penstock.ingest._seal import FileState, Seal
 from penstock.ingest._sealer import Sealer
 from penstock.ingest._standing import OpenPlan, Settlement
+from penstock.ingest._volumes import Binder
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Steps:
     committer: Committer
     acknowledger: Acknowledger | None = None
     checkpointer: Checkpointer | None = None
+    binder: Binder | None = None
 
 
 class Cycle:
@@ -105,6 +107,7 @@ class Cycle:
         self._committer = steps.committer
         self._acknowledger = steps.acknowledger
         self._checkpointer = steps.checkpointer
+        self._binder = steps.binder
         self._failpoints = failpoints
         self._max_failures = max_failures
         self.totals = CycleResult()
@@ -167,6 +170,9 @@ class Cycle:
         self._failpoints.cross("ack.after")
         if self._checkpointer is not None:
             self._checkpointer.settled(entry.plan.seq)
+        if self._binder is not None:
+            still_open = [other.plan.seq for other in self._ledger.open_plans]
+            self._binder.settled(entry.plan.seq, still_open)
 
 
 def _difference(after: CycleResult, before: CycleResult) -> CycleResult:

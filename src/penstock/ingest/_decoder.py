@@ -110,7 +110,7 @@ class Decoded:
     """Lines in the chunk, the blank and the rejected ones included."""
 
     unknown_fields: int
-    """Keys of accepted lines that the schema does not have, at any depth."""
+    """Keys of accepted lines that the schema does not have, at any depth; rescued ones too."""
 
 
 class Decoder(Protocol):

@@ -38,7 +38,7 @@ def encodings(first: pa.Table, dictionary: DictionaryUse, integers: IntegerEncod
     Two columns may share a path, as those of a struct `a` with the member `b` and of a field `a.b`
     do; then they share a dictionary, and are delta encoded only if both can be.
     """
-    rows = first if dictionary is DictionaryUse.SAMPLED else first.schema.empty_table()
+    rows = first if dictionary is DictionaryUse.SAMPLED else first.slice(0, 0)
     leaves = [
         leaf
         for field, values in zip(rows.schema, rows.columns, strict=True)

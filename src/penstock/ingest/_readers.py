@@ -21,6 +21,7 @@ from penstock.ingest._json_walk import (
     string_at,
     value_end,
 )
+from penstock.ingest._rescue import Rescued
 from penstock.ingest._scalars import (
     UnfitError,
     to_binary,
@@ -30,7 +31,7 @@ from penstock.ingest._scalars import (
     to_integer,
     to_timestamp,
 )
-from penstock.ingest._schema_config import TYPE_KEY
+from penstock.ingest._schema_config import TYPE_KEY, is_rescue
 
 
 @dataclass(slots=True)
@@ -43,6 +44,12 @@ class Line:
     max_depth: int
     """Objects and arrays that may be open at once."""
 
+    rescued: Rescued
+    """What the schema has no place for."""
+
+    rescues: bool
+    """Whether that has a column."""
+
     unknown: int = 0
     """Keys met so far that the schema does not have."""
 
@@ -51,6 +58,7 @@ Reader = Callable[[Line, int, int], tuple[Any, int]]
 """Read the value at a position, inside so many brackets; gives the value and its end."""
 
 _ABSENT = object()
+_UNFIT = frozenset({LineError.TYPE, LineError.RANGE})
 
 
 def reader_of(field: pa.Field, path: str, options: DecoderOptions) -> Reader:
@@ -62,7 +70,7 @@ def reader_of(field: pa.Field, path: str, options: DecoderOptions) -> Reader:
     kinds, read = _plain_reader(field, path, options)
     nullable = field.nullable
 
-    def reader(line: Line, at: int, depth: int) -> tuple[Any, int]:
+    def strict(line: Line, at: int, depth: int) -> tuple[Any, int]:
         kind = kind_at(line.data, at, path)
         if kind is Kind.NULL:
             if nullable:
@@ -72,7 +80,24 @@ def reader_of(field: pa.Field, path: str, options: DecoderOptions) -> Reader:
             raise LineFaultError(LineError.TYPE, path, at)
         return read(line, at, depth)
 
+    def reader(line: Line, at: int, depth: int) -> tuple[Any, int]:
+        try:
+            return strict(line, at, depth)
+        except LineFaultError as fault:
+            own = fault.error in _UNFIT and (fault.column, fault.position) == (path, at)
+            if not (own and nullable and line.rescues):
+                raise
+        return None, _rescue(line, at, path, depth)
+
     return reader
+
+
+def _rescue(line: Line, at: int, path: str, depth: int) -> int:
+    """Keep any value instead of reading it; gives its end."""
+    end = value_end(line.data, at, path, depth, line.max_depth)
+    if line.rescues:
+        line.rescued.put(line.data[at:end])
+    return end
 
 
 def _plain_reader(
@@ -81,6 +106,8 @@ def _plain_reader(
     type_ = field.type
     if (field.metadata or {}).get(TYPE_KEY) == b"json":
         return frozenset(Kind), _json(path)
+    if is_rescue(field):
+        raise UnsupportedTypeError(path, "rescue, which is for one column of its own")
     if pa.types.is_struct(type_) and type_.num_fields:
         members = [type_.field(index) for index in range(type_.num_fields)]
         return frozenset({Kind.OBJECT}), ObjectReader.of(members, path, options).read
@@ -171,11 +198,14 @@ def _array(item: Reader, path: str) -> Reader:
         at = space_end(line.data, at + 1)
         if line.data[at : at + 1] == b"]":
             return values, at + 1
+        line.rescued.enter()
         while True:
+            line.rescued.at(b'"%d"' % len(values))
             value, at = item(line, at, inside)
             values.append(value)
             at = space_end(line.data, at)
             if line.data[at : at + 1] == b"]":
+                line.rescued.leave()
                 return values, at + 1
             at = _comma_end(line.data, at, path)
 
@@ -223,6 +253,7 @@ class ObjectReader:
         inside = open_at(at, self._path, depth, line.max_depth)
         values = [_ABSENT] * len(self._members)
         at = space_end(line.data, at + 1)
+        line.rescued.enter()
         if line.data[at : at + 1] != b"}":
             while True:
                 at = space_end(line.data, self._member(line, at, inside, values))
@@ -232,15 +263,17 @@ class ObjectReader:
         for index, path in self._required:
             if values[index] is _ABSENT:
                 raise LineFaultError(LineError.MISSING, path, at)
+        line.rescued.leave()
         return tuple(None if value is _ABSENT else value for value in values), at + 1
 
     def _member(self, line: Line, at: int, depth: int, values: list[Any]) -> int:
         name, end = key_at(line.data, at, self._path)
+        line.rescued.at(line.data[at:end])
         member = self._members.get(name)
         if member is None:
             line.unknown += 1
             start = colon_end(line.data, end, self._path)
-            return value_end(line.data, start, self._path, depth, line.max_depth)
+            return _rescue(line, start, self._path, depth)
         if values[member.index] is not _ABSENT:
             raise LineFaultError(LineError.DUPLICATE_KEY, member.path, at)
         start = colon_end(line.data, end, self._path)

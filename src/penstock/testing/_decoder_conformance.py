@@ -25,7 +25,14 @@ from penstock.testing._decoder_cases import (
     REQUIRED,
     SCHEMA,
 )
-from penstock.testing._decoder_lines import BAD, BAD_REQUIRED, GOOD, WHOLE
+from penstock.testing._decoder_lines import (
+    BAD,
+    BAD_REQUIRED,
+    GOOD,
+    NOT_RESCUED,
+    RESCUED,
+    WHOLE,
+)
 from penstock.testing._line_generator import generate
 
 _STRICT = DecoderOptions()
@@ -35,6 +42,12 @@ _BOM = b"\xef\xbb\xbf"
 def schema_of(fields: Sequence[Mapping[str, Any]]) -> pa.Schema:
     """The Arrow schema of declared fields."""
     return SchemaConfig.model_validate({"fields": list(fields)}).to_arrow()
+
+
+def rescuing(fields: Sequence[Mapping[str, Any]]) -> pa.Schema:
+    """The same with a rescue column."""
+    config = {"fields": list(fields), "rescue": "_rescued"}
+    return SchemaConfig.model_validate(config).to_arrow()
 
 
 def whole(data: bytes, first_line: int = 1, offset: int = 0) -> Chunk:
@@ -137,6 +150,37 @@ class DecoderConformance:
             differences.append("unknown fields of rejected lines were counted")
         if decoded.lines != len(mixed):
             differences.append(f"{decoded.lines} lines, not {len(mixed)}")
+        report(differences)
+
+    def test_what_no_column_has_a_place_for_is_rescued_where_asked(self) -> None:
+        """Byte for byte, each case alone and all in one chunk; unknown fields still count."""
+        decoder = self.make_decoder(rescuing(SCHEMA), _STRICT)
+        wanted = [_row(decoder.schema, {**values, "_rescued": text}) for _, values, text in RESCUED]
+        differences = []
+        for (line, _, _), row in zip(RESCUED, wanted, strict=True):
+            decoded = _checked(decoder.decode(whole(line)))
+            differences += _unequal(decoded.batch.to_pylist(), [row])
+        lines = [line for line, _, _ in RESCUED]
+        together = _checked(decoder.decode(whole(b"\n".join(lines))))
+        differences += _unequal(together.batch.to_pylist(), wanted)
+        dropping = self.make_decoder(schema_of(SCHEMA), _STRICT)
+        for line, _, unknown in GOOD:
+            one, other = decoder.decode(whole(line)), dropping.decode(whole(line))
+            differences += _unequal([one.unknown_fields], [unknown])
+            if not one.batch.select(other.batch.schema.names).equals(other.batch):
+                differences.append(f"{line!r} has another row where fields are rescued")
+        report(differences)
+
+    def test_a_line_that_is_no_json_or_lacks_a_value_is_rejected_despite_rescue(self) -> None:
+        """And leaves nothing in the rescue column, though some of it was rescued before."""
+        decoder = self.make_decoder(rescuing(SCHEMA), _STRICT)
+        differences = [found for case in NOT_RESCUED for found in rejection(decoder, *case)]
+        bad = [line.replace(b"~", b"") for line, _, _ in (*NOT_RESCUED, *BAD)]
+        good = b'{"u":[1],"i":"x"}'
+        mixed = b"\n".join(b'{"u":1,"l":["x"],' + line[1:] + b"\n" + good for line in bad)
+        rows = _checked(decoder.decode(whole(mixed))).batch.to_pylist()
+        row = _row(decoder.schema, {"_rescued": '{"u":[1],"i":"x"}'})
+        differences += _unequal([found for found in rows if found == row], [row] * len(bad))
         report(differences)
 
     def test_half_written_values_of_a_bad_line_leave_no_trace(self) -> None:

@@ -53,11 +53,17 @@ class GeneratedLines:
         return Chunk(b"\n".join(self.lines), 1, 0)
 
 
-def generate(seed: int, rows: int = 20) -> GeneratedLines:
-    """Make a schema and good lines for it; equal seeds give equal lines."""
+def generate(seed: int, rows: int = 20, *, rescue: str | None = None) -> GeneratedLines:
+    """Make a schema and good lines for it; equal seeds give equal lines.
+
+    Args:
+        seed: Where the choices come from.
+        rows: How many lines.
+        rescue: The schema's rescue column; the rows say nothing about it.
+    """
     random = Random(seed)  # noqa: S311  # reproducible on purpose, guards nothing
     fields = _fields(random, depth=0)
-    schema = SchemaConfig.model_validate({"fields": fields}).to_arrow()
+    schema = SchemaConfig.model_validate({"fields": fields, "rescue": rescue}).to_arrow()
     writer = _Writer(random)
     made = [writer.object(fields) for _ in range(rows)]
     lines = [writer.space() + text.encode() + writer.space() for text, _ in made]

@@ -100,9 +100,21 @@ static bool tail_decode(Decoded *decoded, Walk *walk, const Chunk *chunk, size_t
     return done;
 }
 
+/* The column that takes what the schema has no place for; NULL: none. */
+static Column *rescue_column(const Batch *batch)
+{
+    for (uint32_t index = 0; index < batch->root.field->children_count; index++) {
+        if (batch->root.children[index].type == TYPE_RESCUE) {
+            return &batch->root.children[index];
+        }
+    }
+    return NULL;
+}
+
 static bool walk_open(Walk *walk, Batch *batch, const Options *options, size_t size)
 {
     *walk = (Walk){.batch = batch, .options = *options, .scratch = {.pool = batch->pool}};
+    walk->rescue.column = rescue_column(batch);
     /* No more brackets than bytes are ever open. */
     if (walk->options.max_depth > size) {
         walk->options.max_depth = size;

@@ -73,7 +73,11 @@ static bool field_set(Field *field, PyObject *description)
     field->type = (Type)type;
     field->nullable = nullable;
     field->path = path;
-    key_text_set(&field->key, (const uint8_t *)field->name, field->name_size);
+    if (type == TYPE_RESCUE) {
+        key_text_set_none(&field->key);
+    } else {
+        key_text_set(&field->key, (const uint8_t *)field->name, field->name_size);
+    }
     return children_set(field, children);
 }
 

@@ -96,12 +96,24 @@ static inline const uint8_t *likely_key_read(Walk *walk, Column *column, size_t 
     return at + next->text.length;
 }
 
+/* The value of a key that the schema lacks. */
+static const uint8_t *unknown_read(Walk *walk, const uint8_t *at)
+{
+    const uint8_t *end =
+        value_skip(at, walk->brackets, walk->options.max_depth - walk->depth, &walk->fault);
+    if (walk->rescue.column != NULL && end != NULL && !rescue_value(&walk->rescue, at, end)) {
+        return fail(&walk->fault, ERROR_NO_MEMORY, at);
+    }
+    return end;
+}
+
 /* The members of an object, up to its closing brace. */
 static const uint8_t *members_read(Walk *walk, Column *column, size_t row, const uint8_t *at)
 {
     Key *key = column->keys.keys;
     uint32_t required = 0;
     for (;;) {
+        walk->rescue.inmost->key = at;
         at = likely_key_read(walk, column, row, at, &key);
         if (UNLIKELY(at == NULL)) {
             return NULL;
@@ -109,8 +121,7 @@ static const uint8_t *members_read(Walk *walk, Column *column, size_t row, const
         at = skip_blanks(at);
         if (key->column == NULL) {
             walk->unknown++;
-            at = value_skip(at, walk->brackets, walk->options.max_depth - walk->depth,
-                            &walk->fault);
+            at = unknown_read(walk, at);
         } else {
             required += !key->column->nullable;
             at = value_read(walk, key->column, row, at);
@@ -140,6 +151,20 @@ static const uint8_t *bracket_open(Walk *walk, const uint8_t *at)
     return skip_blanks(at + 1);
 }
 
+/* Leave a frame whose value ends with the bracket at `at`, or is faulty if NULL. */
+static const uint8_t *frame_leave(Walk *walk, const Frame *frame, const uint8_t *at)
+{
+    walk->rescue.inmost = frame->above;
+    if (UNLIKELY(at == NULL)) {
+        return NULL;
+    }
+    if (UNLIKELY(frame->open) && !rescue_close(&walk->rescue)) {
+        return fail(&walk->fault, ERROR_NO_MEMORY, at);
+    }
+    walk->depth--;
+    return at + 1;
+}
+
 static const uint8_t *struct_read(Walk *walk, Column *column, size_t row, const uint8_t *at)
 {
     if (UNLIKELY(*at != '{')) {
@@ -149,13 +174,14 @@ static const uint8_t *struct_read(Walk *walk, Column *column, size_t row, const 
     if (at == NULL) {
         return NULL;
     }
+    Frame frame = {.above = walk->rescue.inmost};
+    walk->rescue.inmost = &frame;
     if (LIKELY(*at != '}')) {
         at = members_read(walk, column, row, at);
     } else if (column->field->required > 0) {
         at = missing_fail(walk, column, row, at);
     }
-    walk->depth--;
-    return at == NULL ? NULL : at + 1;
+    return frame_leave(walk, &frame, at);
 }
 
 /* --- lists ------------------------------------------------------------------------------ */
@@ -190,16 +216,18 @@ static const uint8_t *list_read(Walk *walk, Column *column, size_t row, const ui
     }
     const size_t start = column->items.count;
     at = bracket_open(walk, at);
+    Frame frame = {.above = walk->rescue.inmost, .items = &column->items, .first = start};
+    walk->rescue.inmost = &frame;
     if (at != NULL && *at != ']') {
         at = items_read(walk, column, at);
     }
+    at = frame_leave(walk, &frame, at);
     if (UNLIKELY(at == NULL)) {
         list_truncate(column, start);
         return NULL;
     }
-    walk->depth--;
     *column_length(column, row) = (int32_t)(column->items.count - start);
-    return at + 1;
+    return at;
 }
 
 /* --- values and lines ------------------------------------------------------------------- */
@@ -231,21 +259,44 @@ static const uint8_t *typed_read(Walk *walk, Column *column, size_t row, const u
         return struct_read(walk, column, row, at);
     case TYPE_LIST:
         return list_read(walk, column, row, at);
+    case TYPE_RESCUE:
     case TYPES:
         break;
     }
     __builtin_unreachable();
 }
 
+/* The value at `at` cannot be read into the column: rescued and null instead, if it may be. */
+static COLD const uint8_t *unfit_read(Walk *walk, Column *column, size_t row, const uint8_t *at)
+{
+    const Error error = walk->fault.error;
+    const bool unfit = error == ERROR_TYPE || error == ERROR_RANGE;
+    if (unfit && walk->rescue.column != NULL && column->nullable) {
+        const uint8_t *end = value_skip(
+            at, walk->brackets, walk->options.max_depth - walk->depth, &walk->fault);
+        if (end != NULL && !rescue_value(&walk->rescue, at, end)) {
+            end = fail(&walk->fault, ERROR_NO_MEMORY, at);
+        }
+        if (end != NULL) {
+            /* Nothing is settled of a value that fits badly; a number may lie below the null. */
+            column->marks[row] = MARK_NULL;
+            return end;
+        }
+    }
+    walk->fault.field = column->field;
+    return NULL;
+}
+
 static const uint8_t *value_read(Walk *walk, Column *column, size_t row, const uint8_t *at)
 {
     column->marks[row] = MARK_VALUE;
-    at = *at == 'n' ? null_read(walk, column, row, at) : typed_read(walk, column, row, at);
+    const uint8_t *end =
+        *at == 'n' ? null_read(walk, column, row, at) : typed_read(walk, column, row, at);
     /* The innermost column is the one at fault. */
-    if (UNLIKELY(at == NULL) && walk->fault.field == NULL) {
-        walk->fault.field = column->field;
+    if (UNLIKELY(end == NULL) && walk->fault.field == NULL) {
+        end = unfit_read(walk, column, row, at);
     }
-    return at;
+    return end;
 }
 
 const uint8_t *line_read(Walk *walk, const uint8_t *at, bool first_of_file, bool *holds_row)
@@ -253,6 +304,8 @@ const uint8_t *line_read(Walk *walk, const uint8_t *at, bool first_of_file, bool
     walk->fault.field = NULL;
     walk->unknown = 0;
     walk->depth = 0;
+    walk->rescue.inmost = NULL;
+    walk->rescue.length = 0;
     if (UNLIKELY(at[0] == 0xEF && at[1] == 0xBB && at[2] == 0xBF)) {
         if (!first_of_file) {
             return fail(&walk->fault, ERROR_BOM, at);
@@ -274,5 +327,11 @@ const uint8_t *line_read(Walk *walk, const uint8_t *at, bool first_of_file, bool
         return NULL;
     }
     at = skip_blanks(at);
-    return *at == '\n' ? at : fail(&walk->fault, ERROR_TRAILING, at);
+    if (UNLIKELY(*at != '\n')) {
+        return fail(&walk->fault, ERROR_TRAILING, at);
+    }
+    if (UNLIKELY(walk->rescue.length > 0)) {
+        rescue_settle(&walk->rescue, walk->batch->rows.count);
+    }
+    return at;
 }

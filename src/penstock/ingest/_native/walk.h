@@ -7,7 +7,7 @@
 #ifndef PENSTOCK_WALK_H
 #define PENSTOCK_WALK_H
 
-#include "column.h"
+#include "rescue.h"
 
 typedef struct Options {
     size_t max_depth; /* brackets open at once */
@@ -22,6 +22,7 @@ typedef struct Walk {
     Text scratch;      /* the key, or the time with escapes, that is being read */
     size_t depth;
     uint64_t unknown;  /* keys of this line that the schema lacks */
+    Rescue rescue;
     Fault fault;
 } Walk;
 
