@@ -17,6 +17,7 @@ def problems(text):
     return [str(problem) for problem in sorted(caught.value.problems)]
 
 
+@pytest.mark.case("k04")
 def test_every_type_has_its_arrow_type():
     """Nullable unless said otherwise; lists hold nullable elements."""
     scalars = {

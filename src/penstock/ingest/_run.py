@@ -102,10 +102,17 @@ async def run_ingest(config: IngestConfig, settings: RunSettings) -> IngestRepor
             config.shared,
             "ingest",
             lambda _: pipelines,
-            supervision=Supervision(on_failure=FailurePolicy.ISOLATE) if ends else None,
+            supervision=_supervision(config.shared.supervision, ends=ends),
             context=context,
         )
     return IngestReport(_reports(pipelines, stats), _exit_code(pipelines, stats, ends=ends))
+
+
+def _supervision(configured: Supervision, *, ends: bool) -> Supervision:
+    """Work with an end is not begun anew: whoever asked for it hears at once that it failed."""
+    if not ends or configured.on_failure is not FailurePolicy.RESTART:
+        return configured
+    return configured.model_copy(update={"on_failure": FailurePolicy.ISOLATE})
 
 
 def _chosen(config: IngestConfig, settings: RunSettings) -> Mapping[str, PipelineConfig]:
