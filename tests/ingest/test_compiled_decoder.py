@@ -146,11 +146,11 @@ def test_a_decoder_that_was_never_made_decodes_nothing():
 def test_one_decoder_is_not_made_twice():
     """Another thread may be using it."""
     decoder = native.build("vector").Decoder(
-        (b"", 10, False, 0, ((b"a", 4, True, 1, ()),)), 9, 9, False
+        (b"", 10, False, 0, ((b"a", 4, True, 1, ()),)), 9, 9, 0, 0
     )
 
     with pytest.raises(RuntimeError, match="made once"):
-        decoder.__init__((b"", 10, False, 0, ((b"a", 4, True, 1, ()),)), 9, 9, False)
+        decoder.__init__((b"", 10, False, 0, ((b"a", 4, True, 1, ()),)), 9, 9, 0, 0)
 
 
 def _resident() -> int:

@@ -87,6 +87,19 @@ def test_what_has_no_column_is_rescued_into_the_table(place: Workplace) -> None:
     assert figures.failures["decode"] == 1  # `id` may not be null
 
 
+def test_leniencies_of_the_schema_reach_the_lines(place: Workplace) -> None:
+    """The limit of a line's length too, which is kept while a file is read, before any decoder sees it."""
+    place.configure(schema="options: {quoted_numbers: read, max_line_bytes: 100}, ")
+    place.put("a.ndjson.gz", [1], '{"id": "2"}', '{"id": 3, "v": "' + "x" * 100 + '"}')
+    place.put("b.ndjson.gz", [], '{"id": 4, "v": "' + "x" * 5_000_000 + '"}', '{"id": "5"}')
+
+    run(place)
+
+    assert place.rows() == [1, 2, 5]
+    letters = [(one.line, one.error_class) for one in ingest.dead_letters(place.config)]
+    assert sorted(letters) == [(1, "too-long"), (3, "too-long")]
+
+
 def test_dead_letters_say_where_and_why(place: Workplace) -> None:
     place.put("a.ndjson.gz", [1], '{"id": "2"}')
     place.put_bytes("b.ndjson.gz", b"not gzip")

@@ -12,7 +12,7 @@ import pytest
 
 from penstock.base import FailpointError, Failpoints
 from penstock.ingest._checkpointer import Checkpointer
-from penstock.ingest._cycle import CycleResult
+from penstock.ingest._cycle_result import CycleResult
 from penstock.ingest._protocol_errors import CommitBlockedError, DamagedStateError
 from penstock.storage import LocalStore, StoreUnavailableError, open_store
 from penstock.table import (

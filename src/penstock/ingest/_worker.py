@@ -12,9 +12,10 @@ from penstock.base import Clock, Failpoints, RetryPolicy
 from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
 from penstock.ingest._config import PipelineConfig
-from penstock.ingest._cycle import Cycle, CycleResult, Steps
+from penstock.ingest._cycle import Cycle, Steps
+from penstock.ingest._cycle_result import CycleResult
 from penstock.ingest._decode_file import DecodeSettings
-from penstock.ingest._decoder import Decoder
+from penstock.ingest._decoder import Decoder, DecoderOptions
 from penstock.ingest._discovery import Discovery, Found
 from penstock.ingest._layout import live_lane
 from penstock.ingest._ledger import Ledger
@@ -92,6 +93,11 @@ class Worker:
         return self._cycle.totals
 
     @property
+    def elsewhere(self) -> CycleResult:
+        """All that was found settled: by earlier runs, and by rivals."""
+        return self._ledger.elsewhere
+
+    @property
     def limit_reached(self) -> bool:
         """Whether there were so many dead letters that nothing more is planned."""
         return self._cycle.limit_reached
@@ -130,18 +136,20 @@ class Worker:
 
 def work_of(
     key: str, config: PipelineConfig, places: Places, context: PipelineContext, *,
-    directory: Path, open_decoder: Callable[[pa.Schema], Decoder], failpoints: Failpoints,
+    directory: Path, open_decoder: Callable[[pa.Schema, DecoderOptions], Decoder], failpoints: Failpoints,
 ) -> Work:  # fmt: skip
     """What the plans of a pipeline need to be worked on."""
+    options = config.schema_.options
     return Work(
         pipeline=key,
         context=context,
         opener=StoreOpener(places.sources, places.dead_letters),
-        decoder=open_decoder(config.schema_.to_arrow()),
+        decoder=open_decoder(config.schema_.to_arrow(), options),
         settings={
             name: DecodeSettings(
                 compression=source.compression.value if source.compression else "auto",
                 bad_lines=config.error_handling.bad_lines.value,
+                max_line_bytes=options.max_line_bytes,
             )
             for name, source in config.sources.items()
         },
