@@ -39,6 +39,7 @@ check: $(READY) ## Format, lint, types, import contract, documentation, C analys
 	$(BIN)/lint-imports
 	$(PY) -m tools.links
 	$(PY) -m tools.reference --check
+	$(PY) -m tools.reliability --check
 	$(PY) -m tools.native
 
 .PHONY: fix
@@ -47,6 +48,7 @@ fix: $(READY) ## Format, apply safe lint fixes, write the generated documentatio
 	$(BIN)/ruff check --fix $(CODE)
 	$(PY) -m tools.reference
 	$(PY) -m tools.names
+	$(PY) -m tools.reliability
 
 .PHONY: test
 test: $(READY) ## The test suite, with minutes per room: ten minutes

@@ -41,6 +41,15 @@ pipelines:
         - {name: arr_delay, type: float64}
         - {name: air_time, type: float64}
         - {name: distance, type: float64}
+        - {name: year, type: int32}
+        - {name: month, type: int32}
+        - {name: day, type: int32}
+        - {name: hour, type: int32}
+        - {name: minute, type: int32}
+        - {name: dep_time, type: int32}
+        - {name: sched_dep_time, type: int32}
+        - {name: arr_time, type: int32}
+        - {name: sched_arr_time, type: int32}
     sink: {table_uri: lake/flights, compression: zstd}
     plan: {max_files: 4}
     error_handling: {dlq_path: dlq, max_failures: 0, bad_lines: row}

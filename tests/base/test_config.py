@@ -66,6 +66,7 @@ def test_a_model_is_read_from_a_part_of_a_document() -> None:
     assert pipeline.every == timedelta(minutes=1)
 
 
+@pytest.mark.case("k01")
 def test_all_problems_come_at_once_each_with_its_line() -> None:
     found = problems("sink:\n  tabel_uri: t\nevery: soon\nworkers: 0\nfields:\n  - nam: x\n")
 

@@ -9,6 +9,7 @@ import pytest
 from penstock.base import ConfigError, MissingExtraError, PenstockError, RecordError
 from penstock.cli import _guard
 from penstock.cli._exits import code_of
+from penstock.telemetry import AddressError
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,7 @@ from penstock.cli._exits import code_of
     [
         (ConfigError(()), 2),
         (MissingExtraError("pyarrow", "lake"), 2),
+        (AddressError("nonsense", "no port"), 2),
         (RecordError("damaged"), 5),
         (PenstockError("anything else"), 1),
     ],

@@ -26,6 +26,8 @@ def scheduler() -> Scheduler:
     return Scheduler(3)
 
 
+@pytest.mark.case("k10")
+@pytest.mark.case("k18")
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(10))
 def test_every_row_is_in_the_table_once_in_every_history(scheduler: Scheduler, block: int) -> None:

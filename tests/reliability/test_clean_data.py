@@ -65,6 +65,7 @@ def test_files_that_come_one_by_one_in_any_order_of_names_are_all_taken(place: W
 
 
 @pytest.mark.case("once")
+@pytest.mark.case("k14")
 def test_a_run_over_nothing_ends_by_itself_and_well(place: Workplace) -> None:
     """So does one over a source that is not there yet."""
     assert ingest.run(place.config).exit_code == 0

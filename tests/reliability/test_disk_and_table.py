@@ -129,6 +129,7 @@ def test_a_commit_that_landed_without_an_answer_is_not_repeated(
 
 
 @pytest.mark.case("x")
+@pytest.mark.case("k18")
 def test_two_processes_on_one_table_do_the_work_once(server: KillServer, tmp_path: Path) -> None:
     """Started at once on a table that is not there yet, with one pipeline's key; both end well."""
     expected = whole_pipeline.make_source(tmp_path, Random(5), 20)

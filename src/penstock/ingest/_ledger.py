@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
+from penstock.ingest._cycle_result import CycleResult
 from penstock.ingest._layout import live_lane, seal_key
 from penstock.ingest._plan import FileVersion, Plan
 from penstock.ingest._protocol_errors import DamagedStateError
@@ -63,6 +64,8 @@ class Ledger:
         self._read = 0
         self.table_id = ""
         """Of the table, once it has been read."""
+        self.elsewhere = CycleResult()
+        """What others have settled and acknowledged: earlier runs, and rivals."""
 
     @property
     def next_seq(self) -> int:
@@ -208,7 +211,7 @@ class Ledger:
             else:
                 self.settled(seq, Settlement.COMMITTED)
         if seq <= self._acknowledged.get(lane, 0):
-            del self._open[seq]
+            self.elsewhere += CycleResult.of(self._open.pop(seq))
 
     def _damaged(self, found: str, way_out: str) -> DamagedStateError:
         return DamagedStateError(self._table.url, found, way_out)

@@ -29,7 +29,12 @@ at the end of the line stands at its length. A carriage return is white space, a
 | binary | base64 of RFC 4648: standard alphabet, padded, unused bits 0; else `type`. Empty text is empty |
 | json | the value's text byte for byte, from its first to its last byte; checked, not changed |
 | faults of a decoded string (time, date, binary) | stand at its opening quote |
+| a number in a timestamp column, with `epoch_timestamps` | so many of the unit since 1970 in UTC; outside the years 0001 to 9999 `range`. Digits finer than a microsecond as above; cut means towards 1970 |
+| fraction or exponent in an integer, with `whole_fractions="read"` | the value before the point is `range` if the column cannot hold it, else `type` if anything but 0 stands behind the point |
+| a string in a column of numbers, with `quoted_numbers="read"` | its text, escapes replaced, is read like a number that stands alone; `type` at the quote if it is none, or there is more |
+| `NaN`, `Infinity`, `-Infinity` in a nullable column of floats, with `not_a_number="nullify"` | null; a fault everywhere else |
 | a key of the schema a second time in one object | `duplicate-key` at the key's opening quote, with the column's path. Compared after escapes. Keys the schema lacks may repeat, and so may all in json text and unknown fields |
+| the same, with `duplicate_keys="last"` | every value is read, and the last counts; what was rescued or counted of those before stays |
 | a key the schema lacks | its value is checked by the full grammar and dropped; counted if the line is accepted, in structs too, not inside json text or other unknown fields |
 | a key the schema lacks, with a rescue column | the same, and key and value are rescued. A key of the rescue column's name is such a key |
 | a `type` or `range` fault of a value, with a rescue column | the value is read as an unknown one is; then the column is null and key and value are rescued, if it is nullable; a list's items are |
@@ -45,8 +50,9 @@ import pyarrow as pa
 from penstock.ingest._columns import to_array
 from penstock.ingest._decoder import Chunk, Decoded, DecoderOptions, LineError, RejectedLine
 from penstock.ingest._json_walk import Kind, LineFaultError, kind_at, space_end
-from penstock.ingest._readers import Line, ObjectReader
+from penstock.ingest._readers import ObjectReader
 from penstock.ingest._rescue import Rescued
+from penstock.ingest._scalar_readers import Line
 from penstock.ingest._schema_config import is_rescue
 
 _BOM = b"\xef\xbb\xbf"
@@ -83,9 +89,12 @@ class ReferenceDecoder:
         """Decode one chunk; see `Decoder.decode`."""
         rows: list[tuple[object, ...]] = []
         rejected: list[RejectedLine] = []
-        lines = unknown = 0
+        lines = unknown = size = 0
         for found in _lines(chunk):
+            if len(rejected) == Decoded.MOST_REJECTED:
+                break
             lines += 1
+            size = min(found.offset - chunk.offset + len(found.data) + 1, len(chunk.data))
             line = Line(
                 found.data, self._options.max_depth, Rescued(), rescues=self._rescue is not None
             )
@@ -97,7 +106,7 @@ class ReferenceDecoder:
             if row is not None:
                 rows.append(row)
                 unknown += line.unknown
-        return Decoded(self._batch(rows), tuple(rejected), lines, unknown)
+        return Decoded(self._batch(rows), tuple(rejected), lines, unknown, size)
 
     def _read(self, line: Line, *, first: bool) -> tuple[object, ...] | None:
         limit = self._options.max_line_bytes

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from penstock.base import Config, suggest
+from penstock.ingest._decoder import DecoderOptions
 
 TYPE_KEY = b"penstock.type"
 """Metadata key of a field whose meaning its Arrow type does not tell: JSON text, or what was rescued."""
@@ -109,6 +110,9 @@ class SchemaConfig(Config):
     rescue: str | None = Field(default=None, min_length=1)
     """Name of one more column, behind the others: a JSON object of the fields that the schema lacks and of the values that do not fit their column, which are null there; none by default: such fields are counted and dropped, and such lines are rejected."""
 
+    options: DecoderOptions = Field(default_factory=DecoderOptions)
+    """What is let through in the lines."""
+
     @field_validator("fields")
     @classmethod
     def _distinct(cls, value: tuple[FieldConfig, ...]) -> tuple[FieldConfig, ...]:
@@ -138,8 +142,9 @@ class SchemaConfig(Config):
     def id(self) -> str:
         """Digest of the schema: SHA-256 in hexadecimal; equal for schemas that mean the same."""
         meaning: Any = [field.canonical() for field in self.fields]
-        if self.rescue is not None:
-            meaning = {"fields": meaning, "rescue": self.rescue}
+        options = self.options.model_dump(exclude_defaults=True)
+        if self.rescue is not None or options:
+            meaning = {"fields": meaning, "rescue": self.rescue, "options": options}
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,6 +1,5 @@
 """Delta Lake, through deltalake."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Sc
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 
+from penstock.storage import reason_of
 from penstock.table._errors import (
     CommitUnknownError,
     ConflictError,
@@ -21,7 +21,6 @@ from penstock.table._lake import DataFile, LakeTable, TableSnapshot
 
 # deltalake's own automatic checkpoints would be a second owner of them in every committer.
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
-_CAUSE = re.compile(r"\n\s*(?:\x1b\[\d+m)?↳(?:\x1b\[\d+m)?\s*")
 
 
 class DeltaSnapshot(TableSnapshot):
@@ -111,7 +110,7 @@ class DeltaLakeTable(LakeTable):
         except CommitFailedError as error:
             raise _refused(self._url, error) from error
         except (DeltaError, OSError) as error:
-            raise CommitUnknownError(self._url, _reason(error)) from error
+            raise CommitUnknownError(self._url, reason_of(error)) from error
 
     def files(self) -> Sequence[str]:
         with self._readable():
@@ -150,7 +149,7 @@ class DeltaLakeTable(LakeTable):
         try:
             return self._open().schema()
         except TableMissingError:
-            raise TableUnavailableError(self._url, _reason(error)) from error
+            raise TableUnavailableError(self._url, reason_of(error)) from error
 
     def _open(self) -> DeltaTable:
         with self._readable():
@@ -165,7 +164,7 @@ class DeltaLakeTable(LakeTable):
         except (DeltaError, OSError) as error:
             if _names_nothing(self._url):
                 raise TableMissingError(self._url) from error
-            raise TableUnavailableError(self._url, _reason(error)) from error
+            raise TableUnavailableError(self._url, reason_of(error)) from error
 
 
 def _names_nothing(url: str) -> bool:
@@ -180,7 +179,7 @@ def _action(file: DataFile) -> AddAction:
 
 def _refused(url: str, error: CommitFailedError) -> ConflictError | CommitUnknownError:
     """Only a conflict is known to have written nothing."""
-    first, reason = str(error).partition("\n")[0], _reason(error)
+    first, reason = str(error).partition("\n")[0], reason_of(error)
     known = "Concurrent" in first or "conflict" in first.lower()
     return ConflictError(url, reason) if known else CommitUnknownError(url, reason)
 
@@ -202,9 +201,3 @@ def _differences(declared: Schema, found: Schema) -> Iterator[str]:
 
 def _type(kind: object) -> str:
     return str(kind).removeprefix("PrimitiveType(").removesuffix(")")
-
-
-def _reason(error: BaseException) -> str:
-    """What deltalake draws as a tree of causes, on one line; without the debug output behind it."""
-    text = _CAUSE.sub(": ", str(error).strip())
-    return text.partition("\n")[0] or type(error).__name__

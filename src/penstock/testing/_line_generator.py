@@ -1,11 +1,11 @@
 """Seeded schemas, rows and lines, whole and damaged: food for any two decoders that must agree."""
 
 import base64
+import dataclasses
 import json
 import math
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from penstock.ingest import Chunk, SchemaConfig
+from penstock.ingest import Chunk, DecoderOptions, SchemaConfig
 
 _NAMES = ("a", "b", "id", "name", "é€", "user name", 'q"\\', "x" * 40, "a.b", "A", "_", "0", "字")
 _TEXTS = (
@@ -32,7 +32,7 @@ _TEXTS = (
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class GeneratedLines:
     """Lines made for a schema, with the rows they stand for."""
 
@@ -47,6 +47,9 @@ class GeneratedLines:
 
     unknown_fields: int
     """Keys in the lines that the schema does not have."""
+
+    options: DecoderOptions = dataclasses.field(default_factory=DecoderOptions)
+    """What a decoder of them may let through."""
 
     def chunk(self) -> Chunk:
         """All the lines, as the start of a file."""

@@ -12,15 +12,28 @@ static const uint8_t *field_fail(Walk *walk, Error error, const Field *field, co
     return fail(&walk->fault, error, at);
 }
 
-static COLD const uint8_t *missing_fail(Walk *walk, const Column *column, size_t row,
-                                        const uint8_t *at)
+/* At the closing brace: is any member missing that is not nullable? */
+static COLD const uint8_t *missing_check(Walk *walk, const Column *column, size_t row,
+                                         const uint8_t *at)
 {
-    uint32_t index = 0;
-    while (column->children[index].field->nullable ||
-           column->children[index].marks[row] != MARK_ABSENT) {
-        index++;
+    for (uint32_t index = 0; index < column->field->children_count; index++) {
+        const Column *child = &column->children[index];
+        if (!child->nullable && child->marks[row] == MARK_ABSENT) {
+            return field_fail(walk, ERROR_MISSING, child->field, at);
+        }
     }
-    return field_fail(walk, ERROR_MISSING, column->children[index].field, at);
+    return at;
+}
+
+/* The key at `at` is of a member that was read before: forget that one, or refuse this. */
+static COLD bool repeats(Walk *walk, Column *member, size_t row, const uint8_t *at)
+{
+    if (!allows(walk, KEEP_LAST)) {
+        field_fail(walk, ERROR_DUPLICATE_KEY, member->field, at);
+        return false;
+    }
+    column_clear_row(member, row);
+    return true;
 }
 
 /* The index of a key that the schema lacks. One that stands plainly is remembered. */
@@ -57,8 +70,9 @@ static const uint8_t *key_read(Walk *walk, Column *column, size_t row, const uin
         return NULL;
     }
     const uint32_t child = field_find(column->field, walk->scratch.data, size);
-    if (child != NO_CHILD && column->children[child].marks[row] != MARK_ABSENT) {
-        return field_fail(walk, ERROR_DUPLICATE_KEY, column->children[child].field, at);
+    if (child != NO_CHILD && column->children[child].marks[row] != MARK_ABSENT &&
+        !repeats(walk, &column->children[child], row, at)) {
+        return NULL;
     }
     const uint8_t *colon = skip_blanks(end);
     if (*colon != ':') {
@@ -89,8 +103,9 @@ static inline const uint8_t *likely_key_read(Walk *walk, Column *column, size_t 
         last->likely[1] = last->likely[0];
         last->likely[0] = second;
     }
-    if (next->column != NULL && UNLIKELY(next->column->marks[row] != MARK_ABSENT)) {
-        return field_fail(walk, ERROR_DUPLICATE_KEY, next->column->field, at);
+    if (next->column != NULL && UNLIKELY(next->column->marks[row] != MARK_ABSENT) &&
+        !repeats(walk, next->column, row, at)) {
+        return NULL;
     }
     *key = next;
     return at + next->text.length;
@@ -108,12 +123,13 @@ static const uint8_t *unknown_read(Walk *walk, const uint8_t *at)
 }
 
 /* The members of an object, up to its closing brace. */
-static const uint8_t *members_read(Walk *walk, Column *column, size_t row, const uint8_t *at)
+static const uint8_t *members_read(Walk *walk, Column *column, size_t row, const uint8_t *at,
+                                   Frame *frame)
 {
     Key *key = column->keys.keys;
     uint32_t required = 0;
     for (;;) {
-        walk->rescue.inmost->key = at;
+        frame->key = at;
         at = likely_key_read(walk, column, row, at, &key);
         if (UNLIKELY(at == NULL)) {
             return NULL;
@@ -138,8 +154,9 @@ static const uint8_t *members_read(Walk *walk, Column *column, size_t row, const
     if (UNLIKELY(*at != '}')) {
         return fail(&walk->fault, ERROR_SYNTAX, at);
     }
-    return LIKELY(required == column->field->required) ? at
-                                                       : missing_fail(walk, column, row, at);
+    /* A member that repeats was counted more than once. */
+    const bool whole = required == column->field->required && !allows(walk, KEEP_LAST);
+    return LIKELY(whole) ? at : missing_check(walk, column, row, at);
 }
 
 static const uint8_t *bracket_open(Walk *walk, const uint8_t *at)
@@ -174,12 +191,14 @@ static const uint8_t *struct_read(Walk *walk, Column *column, size_t row, const 
     if (at == NULL) {
         return NULL;
     }
-    Frame frame = {.above = walk->rescue.inmost};
+    Frame frame; /* without what only lists need */
+    frame.above = walk->rescue.inmost;
+    frame.open = false;
     walk->rescue.inmost = &frame;
     if (LIKELY(*at != '}')) {
-        at = members_read(walk, column, row, at);
+        at = members_read(walk, column, row, at, &frame);
     } else if (column->field->required > 0) {
-        at = missing_fail(walk, column, row, at);
+        at = missing_check(walk, column, row, at);
     }
     return frame_leave(walk, &frame, at);
 }
@@ -266,11 +285,17 @@ static const uint8_t *typed_read(Walk *walk, Column *column, size_t row, const u
     __builtin_unreachable();
 }
 
-/* The value at `at` cannot be read into the column: rescued and null instead, if it may be. */
-static COLD const uint8_t *unfit_read(Walk *walk, Column *column, size_t row, const uint8_t *at)
+/* A value cannot be read into its column: it is null instead if it may be, and rescued. */
+static COLD const uint8_t *unfit_read(Walk *walk, Column *column, size_t row)
 {
     const Error error = walk->fault.error;
     const bool unfit = error == ERROR_TYPE || error == ERROR_RANGE;
+    const uint8_t *at = walk->fault.at; /* where a fault of a whole value stands: its first byte */
+    const bool real = column->type == TYPE_FLOAT32 || column->type == TYPE_FLOAT64;
+    if (error == ERROR_NOT_A_NUMBER && real && column->nullable && allows(walk, NULLIFY_NANS)) {
+        column->marks[row] = MARK_NULL;
+        return at + (*at == 'N' ? 3 : *at == 'I' ? 8 : 9);
+    }
     if (unfit && walk->rescue.column != NULL && column->nullable) {
         const uint8_t *end = value_skip(
             at, walk->brackets, walk->options.max_depth - walk->depth, &walk->fault);
@@ -290,13 +315,12 @@ static COLD const uint8_t *unfit_read(Walk *walk, Column *column, size_t row, co
 static const uint8_t *value_read(Walk *walk, Column *column, size_t row, const uint8_t *at)
 {
     column->marks[row] = MARK_VALUE;
-    const uint8_t *end =
-        *at == 'n' ? null_read(walk, column, row, at) : typed_read(walk, column, row, at);
+    at = *at == 'n' ? null_read(walk, column, row, at) : typed_read(walk, column, row, at);
     /* The innermost column is the one at fault. */
-    if (UNLIKELY(end == NULL) && walk->fault.field == NULL) {
-        end = unfit_read(walk, column, row, at);
+    if (UNLIKELY(at == NULL) && walk->fault.field == NULL) {
+        at = unfit_read(walk, column, row);
     }
-    return end;
+    return at;
 }
 
 const uint8_t *line_read(Walk *walk, const uint8_t *at, bool first_of_file, bool *holds_row)
