@@ -75,7 +75,9 @@ def replay(
     letters = Inspector(config).replayable(pipeline)
     with setup_logs(level=log_level):
         report = asyncio.run(
-            run_ingest(config, RunSettings(replay=letters, failpoints=failpoints()))
+            run_ingest(
+                config, RunSettings(replay=letters, whole_process=True, failpoints=failpoints())
+            )
         )
     print_report(report, output)
     return report.exit_code
