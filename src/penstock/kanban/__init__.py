@@ -18,11 +18,14 @@ from penstock.kanban._errors import (
     TokenError,
     TokenExistsError,
 )
+from penstock.kanban._filter import Filter, FilterContext, Later, Split
+from penstock.kanban._filter_modify import Modifier
 from penstock.kanban._flow_ends import BucketSink, BucketSource
+from penstock.kanban._operator import Operator
+from penstock.kanban._orchestrator import Orchestrator
 from penstock.kanban._recovery import recover
-from penstock.kanban._repair import retry
 from penstock.kanban._seat import Claim, Seat
-from penstock.kanban._token import DataRef, Priority, Token, Visit
+from penstock.kanban._token import DataRef, Priority, Token
 
 __all__ = [
     "Bucket",
@@ -33,16 +36,21 @@ __all__ = [
     "Claim",
     "Counts",
     "DataRef",
+    "Filter",
+    "FilterContext",
     "KanbanError",
+    "Later",
     "Limit",
+    "Modifier",
+    "Operator",
+    "Orchestrator",
     "PermanentError",
     "Priority",
     "RetryableError",
     "Seat",
+    "Split",
     "Token",
     "TokenError",
     "TokenExistsError",
-    "Visit",
     "recover",
-    "retry",
 ]

@@ -10,6 +10,8 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
 
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
@@ -171,3 +173,16 @@ def same_file(descriptor: int, path: str) -> bool:
     except FileNotFoundError:
         return False
     return os.path.samestat(os.fstat(descriptor), there)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, replacing what is there.
+
+    The storage room has the same, behind a door that needs an extra; this room does without.
+    """
+    temporary = path.with_name(f".{path.name}.{token_hex(4)}")
+    with temporary.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -82,12 +82,11 @@ class Seat:
             leave_seat(self._folder, self.bucket)
         os.close(self._descriptor)
 
-    def claim(self, limit: int = 1, *, only: str = "") -> list[Claim]:
+    def claim(self, limit: int = 1) -> list[Claim]:
         """Claim up to so many tokens that may be worked on now; fewer where downstream is full.
 
         Args:
             limit: The most to claim.
-            only: Claim the token of this id and no other.
 
         Raises:
             BucketError: The directory does not allow it; nothing is lost.
@@ -102,8 +101,6 @@ class Seat:
                 if not room.open:
                     return claims
             for candidate in self._order.candidates():
-                if only and candidate.name != only + SUFFIX:
-                    continue
                 claim = self._take(candidate)
                 if claim is None:
                     continue
@@ -114,6 +111,18 @@ class Seat:
                 if len(claims) == limit:
                     break
         self.bucket.failpoints.cross("seat.claimed")
+        return claims
+
+    def claim_ids(self, ids: Sequence[str]) -> list[Claim]:
+        """Claim those tokens that wait, and are still there; room downstream is not asked for."""
+        claims = []
+        with self.bucket.translated(), self.bucket.entry():
+            for identity in ids:
+                word, path = self.bucket.places.find(identity) or ("", "")
+                if word == "waiting":
+                    folder, name = os.path.split(path)
+                    claim = self._take(Candidate(0.0, name, folder))
+                    claims += [claim] if claim else []
         return claims
 
     def next_due(self) -> float | None:
