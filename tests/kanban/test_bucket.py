@@ -15,8 +15,8 @@ from penstock.kanban import (
     Token,
     TokenError,
     TokenExistsError,
-    retry,
 )
+from penstock.kanban._repair import retry
 from tests.kanban.boards import everywhere, ids, make_bucket, make_token
 
 

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from penstock.kanban import Claim, Limit, Priority, Seat, TokenExistsError, recover, retry
+from penstock.kanban import Claim, Limit, Priority, Seat, TokenExistsError, recover
+from penstock.kanban._repair import retry
 from tests.kanban.boards import everywhere, make_bucket, make_token
 
 _LIMIT = 4

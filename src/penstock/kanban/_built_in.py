@@ -1,7 +1,7 @@
 """The filters that come along, and how a class is found by its name."""
 
 import sys
-from importlib import import_module
+from importlib import import_module, reload
 from pathlib import Path
 
 from penstock.base import MissingExtraError, suggest
@@ -48,7 +48,10 @@ def load(module: str, attribute: str, root: Path) -> object:
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     try:
-        return getattr(import_module(module), attribute)
+        found = import_module(module)
+        if not hasattr(found, attribute):
+            found = reload(found)  # it may have been written since a running board read it
+        return getattr(found, attribute)
     except MissingExtraError as error:
         raise ValueError(str(error)) from error
     except Exception as error:

@@ -3,15 +3,14 @@
 import bz2
 import gzip
 import lzma
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from penstock.kanban._errors import PermanentError
-
-PACKINGS = ("tar", "tar.gz", "tar.zst")
 
 
 def zstd() -> Any:
@@ -45,13 +44,16 @@ def open_compressed(path: Path) -> AbstractContextManager[Any]:
     return path.open("rb")
 
 
-def create_compressed(path: Path, packing: str) -> AbstractContextManager[Any]:
+@contextmanager
+def create_compressed(path: Path, packing: str) -> Iterator[Any]:
     """A stream that writes a file of this packing; equal content gives equal bytes."""
     if packing == "tar.zst":
-        created: AbstractContextManager[Any] = zstd().open(path, "wb")
-        return created
-    if packing == "tar.gz":
-        return gzip.GzipFile(
-            filename="", fileobj=path.open("wb"), mode="wb", compresslevel=6, mtime=0
-        )
-    return path.open("wb")
+        with zstd().open(path, "wb") as stream:
+            yield stream
+        return
+    with path.open("wb") as file:
+        if packing == "tar.gz":
+            with gzip.GzipFile("", "wb", 6, file, mtime=0) as stream:
+                yield stream
+        else:
+            yield file

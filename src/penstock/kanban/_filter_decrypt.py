@@ -80,7 +80,8 @@ class Decryptor(Filter):
             self._with_library(source, part)
 
     def _passphrase(self) -> str:
-        secret = self.args.passphrase or self.context.settings.gpg_passphrase
+        ours = None if self.args.key else self.context.settings.gpg_passphrase
+        secret = self.args.passphrase or ours
         return secret.get_secret_value() if secret else ""
 
     def _with_gpg(self, source: Path, part: Path) -> None:

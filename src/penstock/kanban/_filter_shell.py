@@ -3,12 +3,13 @@
 import asyncio
 import os
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from penstock.base import SystemClock
 from penstock.kanban._data import filled
 from penstock.kanban._errors import PermanentError, RetryableError
-from penstock.kanban._filter import Arguments, Filter, Outcome
+from penstock.kanban._filter import Arguments, Filter, FilterContext, Outcome
 from penstock.kanban._token import Token
 from penstock.process import ProcessSpec, ProcessStartError, run_process
 
@@ -32,6 +33,12 @@ class Shell(Filter):
     """
 
     arguments = ShellArguments
+
+    @classmethod
+    def problems(cls, context: FilterContext) -> Iterable[str]:
+        parts = shlex.split(ShellArguments.model_validate(dict(context.args)).command)
+        if "-c" in parts and any("{" in part for part in parts[parts.index("-c") :]):
+            yield "a shell would run what a token holds: inside `sh -c` write $PENSTOCK_TOKEN for {barcode}"
 
     def process(self, token: Token) -> Outcome:
         folder = self.context.processing(token)

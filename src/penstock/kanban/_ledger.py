@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from penstock.base import PenstockError
-from penstock.kanban._token import Token
+from penstock.kanban._token import Token, stamp
 
 AVAILABLE, CHOSEN, COMPLETED, FAILED = "available", "chosen", "completed", "failed"
 
@@ -123,7 +123,7 @@ class Ledger:
             row = connection.execute(
                 "SELECT count(*), coalesce(sum(bytes), 0) FROM items "
                 "WHERE state = ? AND finished >= ? AND finished < ?",
-                (COMPLETED, start.isoformat(), end.isoformat()),
+                (COMPLETED, stamp(start), stamp(end)),
             ).fetchone()
             return int(row[0]), int(row[1])
 
