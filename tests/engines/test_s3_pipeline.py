@@ -73,6 +73,7 @@ def test_killed_at_every_point_in_turn_it_ends_with_every_row_once(lake: S3Lake)
     lake.check()
 
 
+@pytest.mark.case("answer")
 @pytest.mark.parametrize("lost", [_COMMITS, _RECORDS], ids=["commits", "plans and seals"])
 def test_a_deed_whose_answer_was_lost_is_not_done_twice(
     s3_server: S3Server, lake: S3Lake, lost: str

@@ -1,6 +1,7 @@
 """Bring up every server that this machine can have, and run its tests against it."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,8 +49,19 @@ def _test(up: dict[str, Running]) -> int:
         command = [*command, "--engine", name]
     settings = {key: value for running in up.values() for key, value in running.environment.items()}
     environment = {**os.environ, **settings}
-    return subprocess.run(command, check=False, cwd=ROOT, env=environment).returncode
+    # In a session of its own, so that an interrupt reaches it once, from here: its tests then end what they started.
+    with subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True) as tests:
+        try:
+            return tests.wait()
+        except KeyboardInterrupt:
+            tests.send_signal(signal.SIGINT)
+            tests.wait()  # leaving the block would give it a quarter of a second
+            raise
 
 
 if __name__ == "__main__":
-    main()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the tests and their servers have ended")

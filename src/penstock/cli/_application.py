@@ -27,6 +27,13 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class LogFormat(StrEnum):
+    """How a line of the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 Configs = Annotated[
     list[Path],
     typer.Argument(metavar="CONFIG...", help="Configuration files, and directories of them."),
@@ -95,6 +102,10 @@ def run(
             help="What is worth a line; by default info, or warning below a live view.",
         ),
     ] = None,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option("--log-format", help="By default text on a terminal, and JSON elsewhere."),
+    ] = None,
     metrics_address: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Serve metrics here; port 0 takes a free one."),
@@ -108,6 +119,7 @@ def run(
         once=once,
         dry_run=dry_run,
         log_level=log_level,
+        log_format=log_format,
         metrics_address=metrics_address,
         output=output,
     )

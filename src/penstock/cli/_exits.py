@@ -1,6 +1,7 @@
 """Exit codes: one table from errors to codes, the same for all commands."""
 
 from penstock.base import ConfigError, MissingExtraError, PenstockError, RecordError
+from penstock.telemetry import AddressError
 from penstock.topology import DamagedStateError, FailureLimitError
 
 DONE = 0
@@ -14,6 +15,7 @@ INTERRUPTED = 130
 _CODES: tuple[tuple[type[PenstockError], int], ...] = (
     (ConfigError, USAGE),
     (MissingExtraError, USAGE),
+    (AddressError, USAGE),
     (FailureLimitError, LIMIT),
     (DamagedStateError, DAMAGED),
     (RecordError, DAMAGED),
