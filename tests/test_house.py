@@ -1,6 +1,5 @@
 """The tools that the gate itself stands on."""
 
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 
 from penstock.base import Config, Duration, Size
 from tests.conftest import room_of
-from tools.engines.server import NotToBeHadError, free_port, process
 from tools.links import anchors, broken_links
 from tools.marked import replaced
 from tools.picture import draw, settled, shown
@@ -177,38 +175,6 @@ def test_a_command_that_fails_is_not_drawn() -> None:
 )
 def test_a_test_s_time_is_its_room_s(nodeid: str, room: str) -> None:
     assert room_of(nodeid) == room
-
-
-@pytest.mark.slow
-def test_a_server_that_ends_before_it_answers_is_reported_with_its_last_words(
-    tmp_path: Path,
-) -> None:
-    command = [sys.executable, "-c", "raise SystemExit('no such option')"]
-
-    with (
-        pytest.raises(NotToBeHadError, match=r"(?s)ended with code 1.*no such option"),
-        process(command, log=tmp_path / "log", environment={}, ready=lambda: False),
-    ):
-        pass
-
-
-@pytest.mark.slow
-def test_a_server_is_gone_when_its_tests_are_over_whatever_became_of_them(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port := free_port())]
-
-    with (
-        pytest.raises(ZeroDivisionError),
-        process(command, log=tmp_path / "log", environment={}, ready=lambda: answers(port)),
-    ):
-        raise ZeroDivisionError
-
-    assert not answers(port)
-
-
-def answers(port: int) -> bool:
-    """Whether somebody listens there."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_metric_is_documented_where_it_is_declared() -> None:

@@ -76,7 +76,7 @@ def _gains(leaf: _Leaf, use: DictionaryUse) -> bool:
 
 def _repeats(values: pa.ChunkedArray) -> bool:
     """Whether at most a tenth of the values that are not null are distinct; never, where there is none."""
-    limit = (len(values) - values.null_count) * _MAX_DISTINCT_SHARE
+    limit: float = (len(values) - values.null_count) * _MAX_DISTINCT_SHARE
     # Ids show themselves in a part of the rows: more distinct values there are too many for all.
     some = values.slice(0, len(values) // _PART)
     return _distinct(some) <= limit and 0 < _distinct(values) <= limit
