@@ -29,6 +29,7 @@ Outcome = Token | Later | Split
 
 
 def _never() -> bool:
+    """A board that never stops: for filters that are called without one."""
     return False
 
 
@@ -43,8 +44,11 @@ class FilterContext:
     settings: GlobalConfig = field(default_factory=GlobalConfig)
     args: Mapping[str, Any] = field(default_factory=dict)
     """As the configuration has them."""
-    stopping: Callable[[], bool] = _never
-    """Whether the board wants to stop; a filter may end early with `Later`, and need not ask."""
+    asked_to_stop: Callable[[], bool] = _never
+
+    def stopping(self) -> bool:
+        """Whether the board wants to stop; a filter may end early with `Later`, and need not ask."""
+        return self.asked_to_stop()
 
     def processing(self, token: Token) -> Path:
         """Where the token's data files are worked on."""

@@ -57,7 +57,7 @@ def work(board: Board, name: str, worker: str, failpoints: Failpoints) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the orchestrator says when
     filter_ = find_class(config.class_, board.root)(
-        board.context(config, stopping=lambda: stop.asked)
+        board.context(config, asked_to_stop=lambda: stop.asked)
     )
     with Seat(bucket, worker, into=into, stage=name) as seat:
         log = get_logger(f"penstock.kanban.{name}")
