@@ -11,7 +11,7 @@ from penstock.kanban._places import token_names
 from penstock.kanban._returning import put_back, refuse
 from penstock.kanban._settlement import DECIDED, OPEN, carry_out, clear, target_of
 from penstock.kanban._sitting import leave_seat, seat_of_the_dead
-from penstock.kanban._token import Visit, stamp
+from penstock.kanban._token import SUFFIX, Token, Visit, stamp
 
 _NOTED = 64
 _ABANDONED_S = 3600.0
@@ -86,7 +86,7 @@ def _finish(bucket: Bucket, folder: str) -> None:
 
 def _take_back(bucket: Bucket, path: str, crash_limit: int, reason: str, *, noted: bool) -> None:
     try:
-        token = bucket.read(path)
+        token = _held(bucket, path, whole=noted)
     except TokenError as error:
         refuse(bucket, path, str(error))
         return
@@ -107,6 +107,16 @@ def _take_back(bucket: Bucket, path: str, crash_limit: int, reason: str, *, note
         bucket.disk.rename_new(path, bucket.places.free_error(token.id))
     else:
         put_back(bucket, path, changed)
+
+
+def _held(bucket: Bucket, path: str, *, whole: bool) -> Token:
+    """The token in a file; if not `whole`, only its id and priority are sure to be right.
+
+    One of normal priority need not be parsed: what is no token shows when it is claimed.
+    """
+    if not whole and b'"priority"' not in bucket.disk.read(path):
+        return Token(os.path.basename(path).removesuffix(SUFFIX))
+    return bucket.read(path)
 
 
 def _sweep(bucket: Bucket) -> None:

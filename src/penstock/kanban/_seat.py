@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from penstock.kanban._bucket import Bucket
 from penstock.kanban._errors import BucketError, TokenError, TokenExistsError
@@ -17,6 +17,8 @@ from penstock.kanban._sitting import leave_seat, take_seat
 from penstock.kanban._token import SUFFIX, Token, Visit, decode, stamp
 
 ADOPTED_AFTER_S = 2.0
+_FRESH: dict[str, Any] = {"attempts": 0, "reason": "", "not_before": ""}
+"""A token that moves on starts anew in its next bucket."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,28 +131,36 @@ class Seat:
         """When the first delayed token may be taken, in seconds since 1970, as far as was seen."""
         return self._order.next_due()
 
-    def move(self, claim: Claim, token: Token, *, result: str = "done") -> None:
+    def move(self, claim: Claim, token: Token) -> None:
         """Hand the token on, changed, to the bucket `into`: first its content, then its place.
 
         Raises:
             TokenExistsError: That bucket has a token of this id; this one went to `errors/`.
         """
+        self.move_many([(claim, token)])
+
+    def move_many(self, moves: Sequence[tuple[Claim, Token]]) -> None:
+        """Hand on several tokens; one sync makes the whole group durable.
+
+        Raises:
+            TokenExistsError: The bucket `into` has a token of the same id as one of them, which
+                went to `errors/`; those after it are still in hand.
+        """
         if self.into is None:
             raise BucketError(str(self.bucket.path), "this seat has no bucket to move tokens into")
-        changed = self._visited(claim, token, result, attempts=0, reason="", not_before="")
-        target = self.into.places.waiting(changed.id, changed.priority)
+        written = [(claim, self._visited(claim, token, "done", **_FRESH)) for claim, token in moves]
+        alone = len(written) == 1
         with self.bucket.translated():
-            self._rewrite(claim, changed)
-            self.bucket.failpoints.cross("seat.rewritten")
-            try:
-                self.bucket.disk.rename_new(claim.path, target)
-            except FileExistsError as error:
-                problem = TokenExistsError(changed.id, str(self.into.path))
-                self.fail(replace(claim, token=changed), str(problem))
-                raise problem from error
-            self.bucket.failpoints.cross("seat.moved")
-            self._sync(os.path.dirname(target))
-        del self.hands[claim.path]
+            for claim, token in written:
+                self._write_aside(claim, token, sync=self.bucket.sync and alone)
+            if self.bucket.sync and not alone:
+                self.bucket.disk.sync_all(self._folder)
+            for claim, token in written:
+                self._hand_on(claim, token, self.into)
+            if self.bucket.sync:
+                for shelf in {self.into.places.shelf(t.id, t.priority) for _, t in written}:
+                    self.bucket.disk.sync_directory(shelf)
+                self.bucket.disk.sync_directory(self._folder)
 
     def split(self, claims: Sequence[Claim], children: Sequence[Token]) -> None:
         """Replace tokens in hand by others, in the bucket `into`: all at one instant.
@@ -253,18 +263,36 @@ class Seat:
         self._order.put_back(candidate)
 
     def _visited(
-        self, claim: Claim, token: Token, result: str, *, why: str = "", **changes: object
+        self, claim: Claim, token: Token, result: str, *, why: str = "", **changes: Any
     ) -> Token:
         end = stamp(self.bucket.clock.now())
         visit = Visit(self._stage, self.worker, claim.start, end, result, why)
         return token.with_visit(visit, **changes)
 
+    def _hand_on(self, claim: Claim, token: Token, into: Bucket) -> None:
+        self.bucket.disk.rename(f"{claim.path}.tmp", claim.path)
+        self.bucket.failpoints.cross("seat.rewritten")
+        try:
+            target = into.places.waiting(token.id, token.priority)
+            self.bucket.disk.rename_new(claim.path, target)
+        except FileExistsError as error:
+            problem = TokenExistsError(token.id, str(into.path))
+            self.fail(replace(claim, token=token), str(problem))
+            raise problem from error
+        self.bucket.failpoints.cross("seat.moved")
+        del self.hands[claim.path]
+
+    def _write_aside(self, claim: Claim, token: Token, *, sync: bool) -> None:
+        path, data = f"{claim.path}.tmp", token.encode()
+        try:
+            self.bucket.disk.write(path, data, sync=sync)
+        except FileExistsError:  # left by an attempt of ours that the disk cut off
+            self.bucket.disk.remove(path)
+            self.bucket.disk.write(path, data, sync=sync)
+
     def _rewrite(self, claim: Claim, token: Token) -> None:
-        temporary = f"{claim.path}.tmp"
-        with suppress(FileNotFoundError):
-            self.bucket.disk.remove(temporary)
-        self.bucket.disk.write(temporary, token.encode(), sync=self.bucket.sync)
-        self.bucket.disk.rename(temporary, claim.path)
+        self._write_aside(claim, token, sync=self.bucket.sync)
+        self.bucket.disk.rename(f"{claim.path}.tmp", claim.path)
 
     def _return(self, claim: Claim, token: Token, target: str, *, due: float | None = None) -> None:
         with self.bucket.translated(), self.bucket.entry():

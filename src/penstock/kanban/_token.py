@@ -121,9 +121,11 @@ class Token:
         if self.history:
             values["history"] = [_plain(visit) for visit in self.history]
         values["format"] = FORMAT
-        return json.dumps(values, ensure_ascii=False, separators=(",\n ", ": ")).encode() + b"\n"
+        return _encode(values).encode() + b"\n"
 
 
+# Made once: json.dumps makes an encoder for every call that does not use its defaults.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",\n ", ": ")).encode
 _TEXTS = ("processing_bucket", "done_bucket", "reason", "not_before")
 _KNOWN = {
     "barcode", "id", "storage_bucket", "priority", "data", "attempts", "history", "format", *_TEXTS,
