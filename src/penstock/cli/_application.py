@@ -199,6 +199,10 @@ def kanban_run(
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="End when no token can move any more.")
     ] = False,
+    metrics_address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve metrics here; port 0 takes a free one."),
+    ] = None,
     log_level: LogLevelOption = LogLevel.INFO,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -210,6 +214,7 @@ def kanban_run(
         sample=sample,
         sample_file=sample_file,
         until_idle=until_idle,
+        metrics_address=metrics_address,
         log_level=log_level,
         output=output,
     )

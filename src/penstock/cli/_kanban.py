@@ -25,25 +25,25 @@ def run(
     sample: str,
     sample_file: Path | None,
     until_idle: bool,
+    metrics_address: str | None,
     log_level: LogLevel,
     output: Output,
 ) -> int:
     """Run the board until it is idle, if so asked, or until a signal."""
     operator = Operator(config, os.environ)
     with setup_logs(level=log_level):
-        code = asyncio.run(
-            _run(operator, sample=sample, sample_file=sample_file, until_idle=until_idle)
+        orchestrator = operator.orchestrator(
+            sample=sample,
+            sample_file=sample_file,
+            until_idle=until_idle,
+            metrics_address=metrics_address,
         )
+        code = asyncio.run(_run(orchestrator, until_idle=until_idle))
     _print_status(operator, output)
     return code
 
 
-async def _run(
-    operator: Operator, *, sample: str, sample_file: Path | None, until_idle: bool
-) -> int:
-    orchestrator: Orchestrator = operator.orchestrator(
-        sample=sample, sample_file=sample_file, until_idle=until_idle
-    )
+async def _run(orchestrator: Orchestrator, *, until_idle: bool) -> int:
     loop = asyncio.get_running_loop()
     heard: list[int] = []
 

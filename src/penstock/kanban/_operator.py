@@ -39,7 +39,12 @@ class Operator:
         self.board: Board = load_board(place, environ)
 
     def orchestrator(
-        self, *, sample: str = "", sample_file: Path | None = None, until_idle: bool = False
+        self,
+        *,
+        sample: str = "",
+        sample_file: Path | None = None,
+        until_idle: bool = False,
+        metrics_address: str | None = None,
     ) -> Orchestrator:
         """Get a run of the board ready.
 
@@ -47,9 +52,16 @@ class Operator:
             sample: Ids, separated by commas, to seed instead of the catalogue.
             sample_file: The same, one per line.
             until_idle: End when no token can move any more.
+            metrics_address: Serve `/metrics` here, as `host:port`; port 0 takes a free one.
         """
         ids = sample_of(sample, sample_file)
-        return Orchestrator(self.board, environ=self._environ, sample=ids, until_idle=until_idle)
+        return Orchestrator(
+            self.board,
+            environ=self._environ,
+            sample=ids,
+            until_idle=until_idle,
+            metrics_address=metrics_address,
+        )
 
     def status(self) -> tuple[BoardStatus, Sequence[Mapping[str, Any]]]:
         """The columns, and the workers where the board runs."""

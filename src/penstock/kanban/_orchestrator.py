@@ -16,10 +16,11 @@ from penstock.kanban._crew import Crew
 from penstock.kanban._errors import KanbanError
 from penstock.kanban._ledger import Ledger
 from penstock.kanban._load import Board, load_board
+from penstock.kanban._metrics import export
 from penstock.kanban._recovery import recover
 from penstock.kanban._seeding import Seeder
 from penstock.kanban._status import BoardStatus, board_status
-from penstock.telemetry import get_logger
+from penstock.telemetry import HealthBoard, Metrics, TelemetryServer, get_logger
 
 _TICK_S = 0.5
 _IDLE_TICK_S = 0.1
@@ -52,6 +53,7 @@ class Orchestrator:
         environ: Mapping[str, str],
         sample: Sequence[str] = (),
         until_idle: bool = False,
+        metrics_address: str | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Get ready; nothing is touched.
@@ -61,12 +63,14 @@ class Orchestrator:
             environ: For the workers, and for references in a configuration that is read again.
             sample: Seed these ids instead of the catalogue.
             until_idle: End when no token can move any more.
+            metrics_address: Serve `/metrics` here, as `host:port`; port 0 takes a free one.
             clock: For backoff.
         """
         self.board = board
         self._environ = environ
         self._sample = sample
         self._until_idle = until_idle
+        self._metrics_address = metrics_address
         self._clock: Clock = clock or SystemClock()
         self._log = get_logger("penstock.kanban")
         self._crew = Crew(board, environ=environ, clock=self._clock, log=self._log)
@@ -90,6 +94,8 @@ class Orchestrator:
         with ExitStack() as stack:
             stack.callback(os.close, hold(self.board))
             await asyncio.to_thread(self._prepare)
+            if self._metrics_address is not None:
+                stack.callback(self._serve_metrics(self._metrics_address).stop)
             for config in self.board.config.filters:
                 self._crew.start(config)
             background = [
@@ -106,6 +112,13 @@ class Orchestrator:
             await asyncio.to_thread(self._recover)
             await asyncio.to_thread(self._keeper.look)
             return BoardReport(board_status(self.board), self._crew.late)
+
+    def _serve_metrics(self, address: str) -> TelemetryServer:
+        metrics = Metrics(max_series=10_000)
+        export(metrics, lambda: self.board, self._crew)
+        server = TelemetryServer(metrics, HealthBoard(self._clock))
+        self._log.info("serving metrics", address=server.start(address))
+        return server
 
     async def _until_stopped(self, background: "list[asyncio.Task[None]]") -> None:
         stopped = asyncio.create_task(self._stop.wait(), name="kanban/stop")
