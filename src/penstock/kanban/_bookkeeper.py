@@ -80,13 +80,13 @@ def rebuild(board: Board, ledger: Ledger) -> int:
 
     Items of which no bucket holds a token are left as they are.
     """
-    count = 0
-    for pipe in board.pipes:
-        bucket = board.bucket(pipe)
-        usual = COMPLETED if pipe in board.ends else CHOSEN
-        for part in ("waiting", "claimed", "delayed", "errors"):
-            state = FAILED if part == "errors" else usual
-            items = [item_of(token, pipe, state) for token in bucket.tokens(part)]
-            ledger.note(items)
-            count += len(items)
-    return count
+    return sum(
+        ledger.note(item_of(token, pipe, state) for token in board.bucket(pipe).tokens(part))
+        for pipe in board.pipes
+        for part, state in _states(pipe in board.ends).items()
+    )
+
+
+def _states(end: bool) -> dict[str, str]:  # noqa: FBT001 - one of two
+    usual = COMPLETED if end else CHOSEN
+    return {"waiting": usual, "claimed": usual, "delayed": usual, "errors": FAILED}

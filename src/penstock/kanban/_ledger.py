@@ -88,8 +88,8 @@ class Ledger:
             )
             return [row[0] for row in rows]
 
-    def note(self, items: Iterable[Item]) -> None:
-        """Write items as they are now."""
+    def note(self, items: Iterable[Item]) -> int:
+        """Write items as they are now, in one transaction; returns how many."""
         columns = ", ".join(COLUMNS)
         updates = ", ".join(
             f"{c} = excluded.{c}" for c in COLUMNS if c not in {"barcode", "chosen"}
@@ -100,7 +100,7 @@ class Ledger:
             "chosen = coalesce(nullif(excluded.chosen, ''), chosen)"
         )
         with self._transaction() as connection:
-            connection.executemany(sql, (astuple(item) for item in items))
+            return connection.executemany(sql, (astuple(item) for item in items)).rowcount
 
     def items(self, state: str = "") -> Iterator[Item]:
         """The items in a state, or all."""
