@@ -56,6 +56,8 @@ dead_letters = typer.Typer(
     help="Dead letters: lines and files that gave no row.", no_args_is_help=True
 )
 application.add_typer(dead_letters, name="dlq")
+kanban = typer.Typer(help="Boards: pipelines whose channels are directories.", no_args_is_help=True)
+application.add_typer(kanban, name="kanban")
 
 
 def main() -> None:
@@ -165,6 +167,201 @@ def dlq_replay(
         log_level=log_level,
         output=output,
     )
+
+
+BoardOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="By default penstock.kanban.yaml here, then the user's own kanban.yaml.",
+    ),
+]
+BoardArgument = Annotated[
+    Path | None, typer.Argument(metavar="[CONFIG]", help="As for --config of the other commands.")
+]
+BucketOption = Annotated[
+    str, typer.Option("--bucket", help="A pipe of the configuration; by default all, or the first.")
+]
+Tokens = Annotated[list[str] | None, typer.Argument(metavar="TOKEN...", help="Ids.")]
+FilterName = Annotated[str, typer.Argument(metavar="[FILTER]", help="By default all filters.")]
+
+
+@kanban.command("run")
+def kanban_run(
+    config: BoardArgument = None,
+    sample: Annotated[
+        str, typer.Option("--sample", metavar="ID,ID", help="Seed these instead of the catalogue.")
+    ] = "",
+    sample_file: Annotated[
+        Path | None, typer.Option("--sample-file", help="The same, one id per line.")
+    ] = None,
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="End when no token can move any more.")
+    ] = False,
+    metrics_address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve metrics here; port 0 takes a free one."),
+    ] = None,
+    log_level: LogLevelOption = LogLevel.INFO,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Run a board: make its buckets, let tokens in, start its filters and keep them running."""
+    _perform(
+        "_kanban",
+        "run",
+        config=config,
+        sample=sample,
+        sample_file=sample_file,
+        until_idle=until_idle,
+        metrics_address=metrics_address,
+        log_level=log_level,
+        output=output,
+    )
+
+
+@kanban.command("status")
+def kanban_status(config: BoardArgument = None, output: OutputOption = Output.TABLE) -> None:
+    """Print the columns of a board, and its workers if it runs."""
+    _perform("_kanban", "status", config=config, output=output)
+
+
+@kanban.command("board")
+def kanban_board(
+    config: BoardArgument = None,
+    every: Annotated[float, typer.Option("--every", help="Seconds between two looks.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once.")] = False,
+) -> None:
+    """Show the columns of a board, live."""
+    _perform("_kanban", "board", config=config, every=every, once=once)
+
+
+@kanban.command("list")
+def kanban_list(
+    config: BoardArgument = None,
+    bucket: BucketOption = "",
+    part: Annotated[
+        str, typer.Option("--part", help="waiting, claimed, delayed or errors; by default all.")
+    ] = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List tokens, and why those in errors are there."""
+    _perform("_kanban", "list_", config=config, bucket=bucket, part=part, output=output)
+
+
+@kanban.command("show")
+def kanban_show(
+    token: Annotated[str, typer.Argument(metavar="TOKEN", help="Its id.")],
+    config: BoardOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Print the life of a token."""
+    _perform("_kanban", "show", token=token, config=config, output=output)
+
+
+@kanban.command("start")
+def kanban_start(
+    name: FilterName = "", config: BoardOption = None, output: OutputOption = Output.TABLE
+) -> None:
+    """Start a filter of a running board."""
+    _perform("_kanban", command="start", name=name, config=config, output=output)
+
+
+@kanban.command("stop")
+def kanban_stop(
+    name: FilterName = "", config: BoardOption = None, output: OutputOption = Output.TABLE
+) -> None:
+    """Stop a filter of a running board; tokens in hand are finished."""
+    _perform("_kanban", command="stop", name=name, config=config, output=output)
+
+
+@kanban.command("restart")
+def kanban_restart(
+    name: FilterName = "", config: BoardOption = None, output: OutputOption = Output.TABLE
+) -> None:
+    """Stop a filter of a running board, and start it anew."""
+    _perform("_kanban", command="restart", name=name, config=config, output=output)
+
+
+@kanban.command("reload")
+def kanban_reload(config: BoardOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Have a running board read its configuration again; what did not change runs on."""
+    _perform("_kanban", command="reload", name="", config=config, output=output)
+
+
+@kanban.command("shutdown")
+def kanban_shutdown(config: BoardOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Have a running board finish the tokens in hand, and end."""
+    _perform("_kanban", command="shutdown", name="", config=config, output=output)
+
+
+@kanban.command("add")
+def kanban_add(
+    tokens: Tokens = None,
+    bucket: BucketOption = "",
+    config: BoardOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Let tokens in, at the start or in the middle of the chain."""
+    _perform("_kanban", "add", tokens=tokens or [], bucket=bucket, config=config, output=output)
+
+
+@kanban.command("retry")
+def kanban_retry(
+    tokens: Tokens = None,
+    bucket: BucketOption = "",
+    config: BoardOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Let errors have another try: those named, or all."""
+    _perform("_kanban", "retry", tokens=tokens or [], bucket=bucket, config=config, output=output)
+
+
+@kanban.command("release")
+def kanban_release(
+    tokens: Tokens = None,
+    bucket: BucketOption = "",
+    config: BoardOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """End the delay of tokens: those named, or all; errors too, as `retry`."""
+    _perform("_kanban", "retry", tokens=tokens or [], bucket=bucket, config=config, output=output)
+
+
+@kanban.command("report")
+def kanban_report(config: BoardArgument = None, output: OutputOption = Output.TABLE) -> None:
+    """Print how far a board is, in Markdown, with an estimate of the end."""
+    _perform("_kanban", "report", config=config, output=output)
+
+
+@kanban.command("reconcile")
+def kanban_reconcile(
+    stored: Annotated[
+        Path, typer.Argument(metavar="STORED", help="A file with the ids that the store has.")
+    ],
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Bring the ledger into line with the store.")
+    ] = False,
+    config: BoardOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Compare what the store has with what the ledger says."""
+    _perform("_kanban", "reconcile", stored=stored, repair=repair, config=config, output=output)
+
+
+@kanban.command("ledger")
+def kanban_ledger(
+    take: Annotated[
+        Path | None, typer.Option("--import", help="Take over the items of a CSV file.")
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="First bring it up to date from the buckets.")
+    ] = False,
+    config: BoardOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Print every work item as CSV."""
+    _perform("_kanban", "ledger", take=take, rebuild=rebuild, config=config, output=output)
 
 
 @application.command()
