@@ -5,18 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from penstock.testing._workflow_simulation import START
-from penstock.workflow import (
-    AttemptRef,
-    Decision,
-    ErrorClass,
-    Failure,
-    Graph,
-    Node,
-    RunRecord,
-    command,
-    decide,
-    event,
-)
+from penstock.workflow import RunRecord, command, decide, event
+from penstock.workflow._domain import Decision
+from penstock.workflow._errors import ErrorClass, Failure
+from penstock.workflow._graph import Graph, Node
+from penstock.workflow._run import AttemptRef
 
 
 class Driver:

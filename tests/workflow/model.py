@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from penstock.testing._workflow_simulation import Fate, Script
-from penstock.workflow import Graph, Node, UndoRule
+from penstock.workflow._graph import Graph, Node, UndoRule
 from penstock.workflow._policy import MapConfig, StepRetry, Timeouts
 
 LETTERS = "abcdefgh"

@@ -3,9 +3,11 @@
 import pytest
 
 from penstock.testing._workflow_simulation import WorkflowSimulation
-from penstock.workflow import DomainEvent, DomainKind, Graph, RunState, StepState, command, event
+from penstock.workflow import command, event
+from penstock.workflow._domain import DomainEvent, DomainKind
 from penstock.workflow._errors import RefusedError
-from penstock.workflow._states import advance
+from penstock.workflow._graph import Graph
+from penstock.workflow._states import RunState, StepState, advance
 from tests.workflow.model import expected, random_case
 
 SEEDS_PER_TEST = 2_600

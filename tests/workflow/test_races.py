@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from penstock.testing._workflow_simulation import START
-from penstock.workflow import ErrorClass, Node, command, decide, event
-from penstock.workflow._errors import RefusedError
+from penstock.workflow import command, decide, event
+from penstock.workflow._errors import ErrorClass, RefusedError
+from penstock.workflow._graph import Node
 from penstock.workflow._policy import StepRetry, Timeouts
 from tests.workflow.driver import Driver, broken, chain, ref
 

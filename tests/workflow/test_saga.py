@@ -2,8 +2,9 @@
 
 import pytest
 
-from penstock.workflow import ErrorClass, Node, UndoRule, command, event
-from penstock.workflow._errors import RefusedError
+from penstock.workflow import command, event
+from penstock.workflow._errors import ErrorClass, RefusedError
+from penstock.workflow._graph import Node, UndoRule
 from penstock.workflow._policy import StepRetry
 from tests.workflow.driver import Driver, broken, chain, ref
 

@@ -4,9 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.workflow import RunState, StepState, VersionState, diagram
 from penstock.workflow._errors import IllegalTransitionError
-from penstock.workflow._states import advance, allowed_moves
+from penstock.workflow._states import (
+    RunState,
+    StepState,
+    VersionState,
+    advance,
+    allowed_moves,
+    diagram,
+)
 
 KINDS = (VersionState, RunState, StepState)
 

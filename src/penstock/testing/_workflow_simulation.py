@@ -8,17 +8,16 @@ from enum import StrEnum
 from typing import Any, Final
 
 from penstock.workflow import (
-    AttemptRef,
-    Decision,
-    ErrorClass,
-    Failure,
-    Graph,
     RunRecord,
-    StepState,
     command,
     decide,
+    domain,
+    errors,
     event,
+    graph,
     outstanding,
+    record,
+    states,
 )
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
@@ -67,18 +66,18 @@ class WorkflowSimulation:
     """
 
     def __init__(
-        self, run: RunRecord | Graph, script: Script, *, seed: int, wild: bool = False
+        self, run: RunRecord | graph.Graph, script: Script, *, seed: int, wild: bool = False
     ) -> None:
-        self.state = RunRecord.new("r", run) if isinstance(run, Graph) else run
+        self.state = RunRecord.new("r", run) if isinstance(run, graph.Graph) else run
         self.script = script
         self.chance = random.Random(seed)  # noqa: S311 - it must be repeatable, not secret
         self.now = START
-        self.history: list[tuple[event.Event, Decision]] = []
+        self.history: list[tuple[event.Event, domain.Decision]] = []
         self.waiting: list[event.Event] = []
         self.timers: dict[command.TimerId, datetime] = {}
         self._wild = wild
         self._tries: dict[str, int] = {}
-        self._fated: dict[AttemptRef, Fate] = {}
+        self._fated: dict[record.AttemptRef, Fate] = {}
         self._carry_out: dict[type, Callable[[Any], None]] = {
             command.AskAdmission: lambda _: self.waiting.append(event.Admitted()),
             command.ResolveStep: self._resolve,
@@ -123,7 +122,7 @@ class WorkflowSimulation:
         self.now = max(self.now, self.timers.pop(timer))
         self.deliver(event.TimerFired(timer))
 
-    def deliver(self, happened: event.Event) -> Decision:
+    def deliver(self, happened: event.Event) -> domain.Decision:
         """Hand one event to the kernel and carry out what it asks for; time moves a little, or back."""
         self.now += timedelta(milliseconds=self.chance.randrange(-5, 20))
         decision = decide(self.state, happened, self.now)
@@ -144,16 +143,16 @@ class WorkflowSimulation:
             if event.AttemptStopped(ref) not in self.waiting:
                 self.waiting.append(event.AttemptLost(ref))
 
-    def running(self) -> list[AttemptRef]:
+    def running(self) -> list[record.AttemptRef]:
         """The attempts that the state holds to be running, in order."""
         found = []
         for name in self.state.graph.order:
-            record = self.state.steps[name]
-            for item, unit in record.units.items():
-                if unit.state is StepState.RUNNING:
-                    found.append(AttemptRef(name, item, unit.number))
-            if record.undo_unit is not None and record.undo_unit.state is StepState.RUNNING:
-                found.append(AttemptRef(name, number=record.undo_unit.number, undo=True))
+            step = self.state.steps[name]
+            for item, unit in step.units.items():
+                if unit.state is states.StepState.RUNNING:
+                    found.append(record.AttemptRef(name, item, unit.number))
+            if step.undo_unit is not None and step.undo_unit.state is states.StepState.RUNNING:
+                found.append(record.AttemptRef(name, number=step.undo_unit.number, undo=True))
         return found
 
     def _follow(self, happened: event.Event, before: RunRecord) -> None:
@@ -164,17 +163,17 @@ class WorkflowSimulation:
         elif isinstance(happened, _ENDS):
             self._forget(happened.ref)
 
-    def _forget(self, ref: AttemptRef) -> None:
+    def _forget(self, ref: record.AttemptRef) -> None:
         self._spend(ref)
         self.waiting = [other for other in self.waiting if getattr(other, "ref", None) != ref]
 
-    def _spend(self, ref: AttemptRef) -> None:
+    def _spend(self, ref: record.AttemptRef) -> None:
         """The next attempt meets the next fate; one that a crash cut short meets the same again."""
         if self._fated.pop(ref, None) is not None:
             key = ref.key("")
             self._tries[key] = self._tries.get(key, 0) + 1
 
-    def _begin(self, ref: AttemptRef) -> None:
+    def _begin(self, ref: record.AttemptRef) -> None:
         key = ref.key("")
         count = self._tries.get(key, 0)
         fates = self.script.fates.get(key, ())
@@ -210,11 +209,11 @@ class WorkflowSimulation:
         return watched and self._fated.get(timer.ref) is Fate.HANG
 
 
-def _ready(state: RunRecord, ref: AttemptRef) -> bool:
+def _ready(state: RunRecord, ref: record.AttemptRef) -> bool:
     """Whether `state` waits for a worker to take the attempt."""
-    record = state.steps[ref.step]
-    unit = record.undo_unit if ref.undo else record.units.get(ref.item)
-    return unit is not None and unit.number == ref.number and unit.state is StepState.READY
+    step = state.steps[ref.step]
+    unit = step.undo_unit if ref.undo else step.units.get(ref.item)
+    return unit is not None and unit.number == ref.number and unit.state is states.StepState.READY
 
 
 _ENDS: Final = (
@@ -225,10 +224,14 @@ _ENDS: Final = (
     event.AttemptReturned,
 )
 
-_END: Final[Mapping[Fate, Callable[[AttemptRef], event.Event]]] = {
+_END: Final[Mapping[Fate, Callable[[record.AttemptRef], event.Event]]] = {
     Fate.SUCCEED: event.AttemptSucceeded,
-    Fate.FAIL: lambda ref: event.AttemptFailed(ref, Failure(ErrorClass.TRANSIENT, "try again")),
-    Fate.FATAL: lambda ref: event.AttemptFailed(ref, Failure(ErrorClass.DATA, "a rule is broken")),
+    Fate.FAIL: lambda ref: event.AttemptFailed(
+        ref, errors.Failure(errors.ErrorClass.TRANSIENT, "try again")
+    ),
+    Fate.FATAL: lambda ref: event.AttemptFailed(
+        ref, errors.Failure(errors.ErrorClass.DATA, "a rule is broken")
+    ),
     Fate.LOSE: event.AttemptLost,
     Fate.RETURN: event.AttemptReturned,
 }

@@ -1,12 +1,14 @@
-"""Domain events: what the world is told of a run, one for each transition."""
+"""What the kernel answers; and domain events, by which the world is told of each transition."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
+from penstock.workflow._command import Command
+from penstock.workflow._run import RunRecord
 from penstock.workflow._states import RunState, StepState
 
 
@@ -88,3 +90,11 @@ class DomainEvent:
 
     data: Mapping[str, Datum] = field(default_factory=lambda: MappingProxyType({}))
     """What else is known: `error`, `message`, `reason`, `attempt`, `failed_items`, `compensation`."""
+
+
+class Decision(NamedTuple):
+    """What `decide` answers; a store keeps all three in one transaction."""
+
+    state: RunRecord
+    commands: tuple[Command, ...]
+    events: tuple[DomainEvent, ...]

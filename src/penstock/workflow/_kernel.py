@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from penstock.workflow import _attempts, _event, _saga, _steps
 from penstock.workflow._command import AskAdmission, StopAttempt, TimerKind
-from penstock.workflow._domain import DomainKind
+from penstock.workflow._domain import Decision, DomainKind
 from penstock.workflow._errors import ErrorClass, Failure, RefusedError
 from penstock.workflow._run import AttemptRef, Compensation, Ending, RunRecord, Unit
 from penstock.workflow._states import RunState, StepState
-from penstock.workflow._turn import Decision, Turn, failure_data
+from penstock.workflow._turn import Turn, failure_data
 
 _ACTIVE: Final = frozenset({RunState.RUNNING, RunState.PAUSED, RunState.CANCELLING})
 _UNSTARTED: Final = frozenset({RunState.QUEUED, RunState.WAITING_UPSTREAM})

@@ -3,22 +3,21 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from penstock.workflow._command import Command, SetTimer, StopAttempt, TimerId, TimerKind
-from penstock.workflow._domain import RUN_KINDS, STEP_KINDS, Datum, DomainEvent, DomainKind
+from penstock.workflow._domain import (
+    RUN_KINDS,
+    STEP_KINDS,
+    Datum,
+    Decision,
+    DomainEvent,
+    DomainKind,
+)
 from penstock.workflow._errors import Failure
 from penstock.workflow._graph import Graph, Node
 from penstock.workflow._run import AttemptRef, Ending, RunRecord, StepRecord, Unit
 from penstock.workflow._states import RunState, StepState, advance
-
-
-class Decision(NamedTuple):
-    """What `decide` answers; a store keeps all three in one transaction."""
-
-    state: RunRecord
-    commands: tuple[Command, ...]
-    events: tuple[DomainEvent, ...]
 
 
 class Turn:
