@@ -3,7 +3,7 @@
 import pytest
 
 from penstock.testing._workflow_simulation import WorkflowSimulation
-from penstock.workflow import command, event
+from penstock.workflow import RunRecord, command, decide, event
 from penstock.workflow._domain import DomainEvent, DomainKind
 from penstock.workflow._errors import RefusedError
 from penstock.workflow._graph import Graph
@@ -191,3 +191,17 @@ def test_the_kernel_does_what_the_model_says(story: object, part: int) -> None:
             story(seed)  # type: ignore[operator]
         except Exception as error:
             raise AssertionError(f"seed {seed}") from error
+
+
+@pytest.mark.slow
+def test_the_same_events_give_the_same_decisions() -> None:
+    """No clock, no chance, no order of a set: what Temporal replays and what a test repeats is the same."""
+    for seed in range(400):
+        graph, script = random_case(seed)
+        simulation = WorkflowSimulation(graph, script, seed=seed)
+        simulation.finish()
+        state = RunRecord.new("r", random_case(seed)[0])
+        for happened, decision in simulation.history:
+            replayed = decide(state, happened, decision.state.now)
+            assert replayed == decision
+            state = replayed.state

@@ -165,6 +165,13 @@ def test_a_restarted_engine_takes_up_what_the_state_waits_for() -> None:
     )
 
 
+def test_a_stop_that_nobody_has_confirmed_is_taken_up_too() -> None:
+    run = Driver(Node("a")).admit()
+    run.send(event.AttemptStarted(ref("a")), event.CancelRequested())
+
+    assert outstanding(run.state) == (command.StopAttempt(ref("a")),)
+
+
 def test_an_ended_run_waits_for_nothing() -> None:
     run = Driver(Node("a")).admit().run("a")
 

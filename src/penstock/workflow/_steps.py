@@ -118,7 +118,7 @@ def _count_failure(turn: Turn, ref: AttemptRef, failure: Failure) -> None:
 def _consider(turn: Turn, name: str) -> bool:
     """Let a waiting step go on as soon as its needs allow; True if it was skipped."""
     record = turn.step(name)
-    if record.state is not StepState.PENDING or turn.ending:
+    if record.state is not StepState.PENDING:
         return False
     needed = [turn.step(need) for need in turn.node(name).needs]
     blocking = [step.name for step in needed if step.state.ended and not satisfied(step)]
