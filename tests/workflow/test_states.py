@@ -1,7 +1,7 @@
 """States are tables."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.workflow._errors import IllegalTransitionError
@@ -17,6 +17,7 @@ from penstock.workflow._states import (
 KINDS = (VersionState, RunState, StepState)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KINDS), st.data())
 def test_any_walk_over_a_table_ends_in_a_final_state_or_goes_on(
     kind: type, data: st.DataObject
