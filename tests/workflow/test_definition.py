@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from penstock.base import ConfigError
-from penstock.workflow import Pipeline, json_schema
+from penstock.workflow import Pipeline, definition
 from penstock.workflow._definition_config import ParameterConfig, ShellConfig, StepConfig
 from penstock.workflow._finding import (
     Checks,
@@ -300,7 +300,7 @@ def test_a_default_that_does_not_fit_its_type_is_a_fault() -> None:
 
 
 def test_the_schema_names_every_key() -> None:
-    schema = json_schema()
+    schema = definition.json_schema()
 
     assert schema["$schema"].endswith("2020-12/schema")
     step = schema["$defs"]["StepConfig"]["properties"]

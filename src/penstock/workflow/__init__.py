@@ -8,6 +8,7 @@ transitions cannot happen; a final state never changes.
 Does not: run anything, keep anything, read a clock.
 """
 
+from penstock.workflow import _codec as codec
 from penstock.workflow import _command as command
 from penstock.workflow import _definition_config as definition
 from penstock.workflow import _domain as domain
@@ -26,7 +27,7 @@ from penstock.workflow._engine import Engine
 from penstock.workflow._executor import Executor
 from penstock.workflow._kernel import decide
 from penstock.workflow._phase import phase
-from penstock.workflow._pipeline import Pipeline, json_schema
+from penstock.workflow._pipeline import Pipeline
 from penstock.workflow._recovery import outstanding
 from penstock.workflow._resolution import resolve
 from penstock.workflow._restart import restart
@@ -39,6 +40,7 @@ __all__ = [
     "Pipeline",
     "RunRecord",
     "Store",
+    "codec",
     "command",
     "decide",
     "definition",
@@ -49,7 +51,6 @@ __all__ = [
     "executor",
     "expression",
     "graph",
-    "json_schema",
     "outstanding",
     "phase",
     "policy",

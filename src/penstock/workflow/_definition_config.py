@@ -223,3 +223,13 @@ class DefinitionConfig(Config):
 
     spec: SpecConfig
     """What it does."""
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of definitions, for editors."""
+    schema = DefinitionConfig.model_json_schema(by_alias=True)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Pipeline",
+        **schema,
+    }

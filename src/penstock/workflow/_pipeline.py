@@ -169,16 +169,6 @@ class Pipeline:
             raise NotRunnableError(self.name, later)
 
 
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of definitions, for editors."""
-    schema = DefinitionConfig.model_json_schema(by_alias=True)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Pipeline",
-        **schema,
-    }
-
-
 def _checked(
     document: Document, findings: Findings, files: Mapping[str, str], checks: Checks
 ) -> Pipeline:
