@@ -306,3 +306,12 @@ def test_the_schema_names_every_key() -> None:
     step = schema["$defs"]["StepConfig"]["properties"]
     assert {"needs", "sql", "spark", "approval", "compensate", "map"} <= step.keys()
     assert "as" in schema["$defs"]["MapConfig"]["properties"]
+
+
+def test_the_schema_takes_durations_and_sizes_as_people_write_them() -> None:
+    """An editor that underlines `45m` would be worse than none."""
+    models = definition.json_schema()["$defs"]
+    either = [{"type": "string"}, {"type": "number", "minimum": 0}, {"type": "null"}]
+
+    assert models["Timeouts"]["properties"]["attempt"]["anyOf"] == either
+    assert models["PythonConfig"]["properties"]["memory"]["anyOf"] == either

@@ -23,14 +23,12 @@ def test_an_expression_lists_what_it_reads() -> None:
 
 def test_only_what_is_referred_to_is_looked_at() -> None:
     """A run with thousands of steps evaluates `when` at the cost of one."""
-
-    class Untouchable(dict):
-        def items(self) -> object:
-            raise AssertionError
-
-    values = {"params": {"a": 1, "b": Untouchable()}, "steps": Untouchable()}
+    what_cel_refuses = object()
+    values = {"params": {"a": 1, "b": what_cel_refuses}, "steps": {"x": what_cel_refuses}}
 
     assert Expression.parse("params.a + 1").evaluate(values) == 2
+    with pytest.raises(errors.ExpressionError):
+        Expression.parse("params.b").evaluate(values)
 
 
 @pytest.mark.parametrize(

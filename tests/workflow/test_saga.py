@@ -139,6 +139,8 @@ def test_force_gives_a_compensation_up_and_it_can_be_resumed() -> None:
     run.send(event.AttemptFailed(ref("b"), broken()), event.ForceRequested())
     assert run.state.state == "FAILED"
     assert run.last.events[-1].data["compensation"] == "failed"
+    assert run.last.events[-1].data["remote"] == "unknown"
+    assert run.asked(command.StopAttempt) == [command.StopAttempt(ref("a", undo=True))]
 
     run.send(event.ResumeRequested())
     undone(run, "a", 2)

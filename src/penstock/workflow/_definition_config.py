@@ -4,8 +4,9 @@ from datetime import timedelta
 from typing import Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
+from pydantic.json_schema import GenerateJsonSchema
 
-from penstock.base import Config, Duration
+from penstock.base import Config, Duration, parse_duration, parse_size
 from penstock.workflow._policy import MapConfig, StepRetry, Timeouts
 from penstock.workflow._step_config import (
     ChildConfig,
@@ -225,11 +226,17 @@ class DefinitionConfig(Config):
     """What it does."""
 
 
+class _Schema(GenerateJsonSchema):
+    """Durations and sizes as people write them."""
+
+    def function_before_schema(self, schema: Any) -> dict[str, Any]:
+        """What is read by `parse_duration` or `parse_size` is a number, or a string with a unit."""
+        if schema["function"]["function"] in {parse_duration, parse_size}:
+            return {"anyOf": [{"type": "string"}, {"type": "number", "minimum": 0}]}
+        return super().function_before_schema(schema)
+
+
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of definitions, for editors."""
-    schema = DefinitionConfig.model_json_schema(by_alias=True)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Pipeline",
-        **schema,
-    }
+    schema = DefinitionConfig.model_json_schema(by_alias=True, schema_generator=_Schema)
+    return {"$schema": _Schema.schema_dialect, **schema, "title": "Pipeline"}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from penstock.workflow._attempts import next_try, offer
+from penstock.workflow._command import StopAttempt
 from penstock.workflow._domain import DomainKind
 from penstock.workflow._errors import Failure
 from penstock.workflow._run import WHOLE, AttemptRef, Compensation, Ending, StepRecord, Unit
@@ -48,7 +49,9 @@ def give_up(turn: Turn) -> None:
     for name in turn.graph.order:
         record = turn.step(name)
         if record.undo is Compensation.RUNNING and record.undo_unit is not None:
-            _fail(turn, AttemptRef(name, WHOLE, record.undo_unit.number, undo=True))
+            ref = AttemptRef(name, WHOLE, record.undo_unit.number, undo=True)
+            turn.ask(StopAttempt(ref))
+            _fail(turn, ref)
         elif record.undo is Compensation.WAITING:
             turn.edit(name, undo=Compensation.FAILED)
     pump(turn)
