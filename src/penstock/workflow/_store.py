@@ -1,12 +1,17 @@
-"""The port behind which runs are kept: SQLite, or Postgres for several processes."""
+"""The ports behind which runs are kept: SQLite, or Postgres for several processes.
 
-from collections.abc import Mapping, Sequence
+One adapter fills all three. Each method is one transaction: it happens whole, durably and once, or
+not at all. Times are the store's own, so that workers with wrong clocks do no harm. Nothing of one
+tenant is ever seen through another's name. A busy or full disk raises `OSError`; nothing was changed.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from penstock.workflow._command import StartAttempt, TimerId
-from penstock.workflow._domain import Decision
+from penstock.workflow._domain import Decision, DomainEvent
 from penstock.workflow._errors import WorkflowError
 from penstock.workflow._event import Event
 from penstock.workflow._executor import JobHandle
@@ -46,6 +51,19 @@ class Lease:
     """The job, if one was named already."""
 
 
+@dataclass(frozen=True)
+class OutboxEvent:
+    """A domain event on its way out."""
+
+    position: int
+    """Rises in the order in which events may be read; gaps are normal."""
+
+    tenant: str
+    run: str
+    pipeline: str
+    event: DomainEvent
+
+
 @dataclass(eq=False)
 class ConflictError(WorkflowError):
     """The run was changed by somebody else, or the lease is gone; load it again and decide anew."""
@@ -58,12 +76,7 @@ class ConflictError(WorkflowError):
 
 
 class Store(Protocol):
-    """Keeps runs: rows, history, timers, outbox, leases.
-
-    Each method is one transaction: it happens whole, durably and once, or not at all. Times are the
-    store's own, so that workers with wrong clocks do no harm. Nothing of one tenant is ever seen
-    through another's name. A busy or full disk raises `OSError`, and nothing was changed.
-    """
+    """Keeps runs: a row each, a row for each step, results, and the history of events."""
 
     async def create(self, run: StoredRun, decision: Decision) -> bool:
         """Keep a new run with its first decision.
@@ -83,46 +96,98 @@ class Store(Protocol):
 
     async def apply(
         self,
-        tenant: str,
-        run: str,
+        run: StoredRun,
         event: Event,
         decision: Decision,
         *,
-        expected_seq: int,
         lease: Lease | None = None,
         result: Any = None,
     ) -> None:
-        """Keep one decision: changed rows, the event as history, timers, claimable attempts, outbox.
+        """Keep one decision whole: rows, history, timers, attempts to be claimed, domain events.
+
+        Commands are kept with it, so that none is forgotten: timers are set, attempts become
+        claimable, and those that end give their lease up.
 
         Args:
-            tenant: Whose run it is.
-            run: Its id.
+            run: As it was loaded, before the decision.
             event: What was decided on.
             decision: What `decide` answered.
-            expected_seq: `RunRecord.seq` before the decision.
             lease: For events that an attempt reports: it must still be held, in the same statement.
             result: What a successful attempt returned; JSON of at most 64 KiB.
 
         Raises:
-            ConflictError: The run has another `seq`, or the lease is gone. Nothing was changed.
+            ConflictError: The run has another `seq` by now, or the lease is gone.
+        """
+        ...
+
+    async def results(self, tenant: str, run: str, steps: Collection[str]) -> Mapping[str, Any]:
+        """Return what successful steps returned; of a map, a list by item, None for those that failed.
+
+        Steps that were carried over give the result that they had in the earlier run.
+        """
+        ...
+
+    async def open_runs(self, *, after: str = "", limit: int = 1_000) -> Sequence[StoredRun]:
+        """Return runs of all tenants that are not done, by id, for `outstanding` at an engine's start.
+
+        Args:
+            after: Only ids behind this one; empty for the first page.
+            limit: Most runs in one answer.
+        """
+        ...
+
+
+class WorkQueue(Protocol):
+    """What is to be done now, and who does it."""
+
+    async def admissible(self, *, limit: int) -> Sequence[tuple[str, str]]:
+        """Return QUEUED runs, oldest first, as tenant and id, that the limits of their pipelines leave room for.
+
+        What counts is open runs, counted in this transaction.
         """
         ...
 
     async def claim(self, worker: str, *, limit: int, lease: timedelta) -> Sequence[Lease]:
         """Take up to `limit` attempts that may start, oldest first, within the limits of their runs.
 
-        What counts against a limit is leased rows, counted in this transaction.
+        What counts against a limit is leased rows, counted in this transaction. A run that is not
+        RUNNING or COMPENSATING gives none, except for a resumed compensation.
         """
         ...
 
     async def renew(self, leases: Sequence[Lease], *, lease: timedelta) -> Sequence[Lease]:
-        """Prolong leases, and keep their handles; those that are gone are missing from the answer."""
+        """Prolong leases and keep their handles; one that is missing from the answer is gone.
+
+        Who holds one that is gone must end its work at once: somebody else may have begun it.
+        """
         ...
 
     async def expired(self, *, limit: int) -> Sequence[Lease]:
-        """Leases that have run out and whose attempts nobody has reported on, oldest first."""
+        """Return leases that have run out before their attempts were reported on, oldest first."""
         ...
 
     async def due(self, *, limit: int) -> Sequence[tuple[str, str, TimerId]]:
-        """Timers that are due, as tenant, run and timer, earliest first; `apply` of their event removes them."""
+        """Return timers that are due, as tenant, run and timer, earliest first.
+
+        Each is given again until `apply` has kept its `TimerFired`.
+        """
+        ...
+
+
+class Outbox(Protocol):
+    """Domain events, each kept in the transaction of the change that it tells of."""
+
+    async def read(self, *, after: int, limit: int) -> Sequence[OutboxEvent]:
+        """Return events behind a position, in order; dense in `seq` for every run.
+
+        An event is only given when none can appear in front of it any more.
+        """
+        ...
+
+    async def cursor(self, consumer: str) -> int:
+        """Return the position up to which a consumer has read; 0 for a new one."""
+        ...
+
+    async def advance(self, consumer: str, position: int) -> None:
+        """Keep how far a consumer has read; a lower position than the kept one changes nothing."""
         ...
