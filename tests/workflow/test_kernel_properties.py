@@ -19,7 +19,10 @@ def check_story(simulation: WorkflowSimulation) -> None:
     graph = simulation.state.graph
     states = dict.fromkeys(graph.order, StepState.PENDING)
     run, seq, at = RunState.QUEUED, 0, None
+    before = RunRecord.new("r", graph)
     for _, decision in simulation.history:
+        check_version(before, decision.state)
+        before = decision.state
         for told in decision.events:
             seq += 1
             assert told.seq == seq
@@ -35,6 +38,11 @@ def check_story(simulation: WorkflowSimulation) -> None:
         check_pages(graph, decision.state)
     assert {name: record.state for name, record in simulation.state.steps.items()} == states
     assert run.final
+
+
+def check_version(before: RunRecord, after: RunRecord) -> None:
+    """A store tells by the version whether somebody was faster: a change without one would be lost."""
+    assert after is before or after.version == before.version + 1
 
 
 def follow_run(run: RunState, told: DomainEvent) -> RunState:

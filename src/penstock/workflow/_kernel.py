@@ -25,7 +25,7 @@ def decide(state: RunRecord, event: _event.Event, now: datetime) -> Decision:
     """Return what follows from `event`: the new state, commands to carry out, domain events to publish.
 
     Pure: neither argument is changed, and the same arguments always give the same answer.
-    Late, repeated and replaced events give the old state back, without commands or domain events;
+    Late, repeated and replaced events give `state` itself back, without commands or domain events;
     the one exception is the start of a replaced attempt, which is answered by `StopAttempt`.
 
     Args:

@@ -131,6 +131,9 @@ class RunRecord:
     steps: Mapping[str, StepRecord]
     state: RunState = RunState.QUEUED
     submitted: bool = False
+    version: int = 0
+    """Rises with every decision that changed anything: who writes must have read the last one."""
+
     seq: int = 0
     """Of the last domain event; dense from 1."""
 

@@ -116,7 +116,7 @@ class Store(Protocol):
             result: What a successful attempt returned; JSON of at most 64 KiB.
 
         Raises:
-            ConflictError: The run has another `seq` by now, or the lease is gone.
+            ConflictError: The run has another `version` by now, or the lease is gone.
         """
         ...
 

@@ -25,6 +25,7 @@ class Turn:
 
     def __init__(self, state: RunRecord, now: datetime) -> None:
         self.run = state
+        self._before = state
         self.now = max(now, state.now)
         self.open_steps = state.open_steps
         self._seq = state.seq
@@ -117,10 +118,17 @@ class Turn:
             self.set_timer(TimerKind.STOP, self.graph.stop_grace, ref)
 
     def decision(self) -> Decision:
-        """Freeze what was collected."""
+        """Freeze what was collected; where nothing changed, the state is the very one from before."""
+        if self.run is self._before and self._steps is None and not self._events:
+            return Decision(self._before, tuple(self._commands), ())
         steps = self.run.steps if self._steps is None else MappingProxyType(self._steps)
         state = replace(
-            self.run, steps=steps, now=self.now, seq=self._seq, open_steps=self.open_steps
+            self.run,
+            steps=steps,
+            now=self.now,
+            version=self._before.version + 1,
+            seq=self._seq,
+            open_steps=self.open_steps,
         )
         return Decision(state, tuple(self._commands), tuple(self._events))
 
