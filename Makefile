@@ -32,13 +32,14 @@ demo: $(READY) ## Ingest 336,776 real flights, with a kill half-way: two minutes
 	$(PY) -m demo.run
 
 .PHONY: check
-check: $(READY) ## Format, lint, types, import contract, documentation: two minutes
+check: $(READY) ## Format, lint, types, import contract, documentation, C analysis: two minutes
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PY) -m tools.links
 	$(PY) -m tools.reference --check
+	$(PY) -m tools.native
 
 .PHONY: fix
 fix: $(READY) ## Format, apply safe lint fixes, write the generated documentation anew

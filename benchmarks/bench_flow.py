@@ -51,20 +51,24 @@ class Figure:
 
 
 async def add_one(number: int) -> int:
+    """One async stage: the least work there is."""
     return number + 1
 
 
 @stage(batch=64)
 async def add_one_batched(numbers: list[int]) -> list[int]:
+    """The same, a batch per call."""
     return [number + 1 for number in numbers]
 
 
 def work(number: int) -> int:
+    """What the executor maps."""
     return number * 2
 
 
 @stage(pool="process", workers=WORKERS, chunk=256)
 def work_stage(number: int) -> int:
+    """The same work as a stage of processes."""
     return number * 2
 
 
@@ -97,6 +101,7 @@ async def _bare(messages: int) -> list[int]:
 
 
 def bare(messages: int) -> float:
+    """Seconds per message of the bare queues."""
     started = time.perf_counter()
     out = asyncio.run(_bare(messages))
     spent = time.perf_counter() - started
@@ -105,6 +110,7 @@ def bare(messages: int) -> float:
 
 
 def three_stages(messages: int) -> float:
+    """Seconds per message of three async stages, a message per call."""
     out: list[int] = []
     flow = (
         Flow("bench", capacity=CAPACITY)
@@ -122,6 +128,7 @@ def three_stages(messages: int) -> float:
 
 
 def three_batched(messages: int) -> float:
+    """Seconds per message of three async stages, 64 messages per call."""
     out: list[int] = []
     one = add_one_batched
     flow = (
@@ -159,6 +166,7 @@ def process_stage(messages: int) -> float:
 
 
 def executor_map(messages: int) -> float:
+    """Seconds per message of the standard library's pool, warm."""
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
         list(pool.map(work, range(WARM), chunksize=256))
         started = time.perf_counter()
@@ -178,7 +186,8 @@ def compare(
     """Alternate the two, one discarded pair first; the ratio is the median of the pairs' ratios."""
     messages, pairs = run
     must, aim = limits
-    mine, theirs = [], []
+    mine: list[float] = []
+    theirs: list[float] = []
     for number in range(pairs + 1):
         for function, times in ((ours, mine), (peer, theirs)):
             gc.collect()
@@ -190,6 +199,7 @@ def compare(
 
 
 def main() -> None:
+    """Compare all cases, print each as it ends."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

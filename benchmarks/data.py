@@ -4,14 +4,11 @@ import gzip
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
-import pyarrow.json as pj
 
-from benchmarks.schema import SCHEMAS
 from demo.make_data import flights_csv
 
 FOLDER = Path(__file__).resolve().parent / ".data"
@@ -22,6 +19,7 @@ FLAT_COPIES = 9
 NESTED_FILES = 40
 NESTED_ROWS = 2_150_000
 _LEVEL = 6
+_FOUR = 4
 _CHUNK = 1 << 20
 
 
@@ -58,28 +56,24 @@ def data_set(name: str, scale: float = 1.0, *, folder: Path = FOLDER) -> DataSet
     return DataSet(name, tuple(sorted(folder.glob("*.ndjson.gz"))), rows, plain_bytes)
 
 
-def arrow_files(data: DataSet) -> tuple[Path, ...]:
-    """The same rows as Arrow IPC files beside the data, one per file, made on the first call."""
-    made = []
+def four_times(data: DataSet, folder: Path, *, larger: bool) -> DataSet:
+    """A data set four times as big, in an empty folder.
+
+    Args:
+        data: What is repeated.
+        folder: Where the files are put.
+        larger: Files four times as large, of four gzip members each; else four times as many.
+    """
     for source in data.files:
-        target = source.with_name(source.name.replace(".ndjson.gz", ".arrow"))
-        if not target.exists():
-            unfinished = target.with_suffix(".unfinished")
-            _to_arrow(source, unfinished, SCHEMAS[data.name])
-            unfinished.rename(target)
-        made.append(target)
-    return tuple(made)
-
-
-def _to_arrow(source: Path, target: Path, schema: pa.Schema) -> None:
-    reading = pj.ReadOptions(block_size=_CHUNK)
-    with (
-        pa.input_stream(source, compression="gzip") as stream,
-        pj.open_json(stream, reading, pj.ParseOptions(explicit_schema=schema)) as batches,
-        pa.ipc.new_file(target, schema) as writer,
-    ):
-        for batch in batches:
-            writer.write_batch(batch)
+        if larger:
+            with (folder / source.name).open("wb") as target:
+                for _ in range(_FOUR):
+                    target.write(source.read_bytes())
+        else:
+            for number in range(_FOUR):
+                (folder / f"{number}-{source.name}").hardlink_to(source)
+    files = tuple(sorted(folder.glob("*.gz")))
+    return replace(data, files=files, rows=_FOUR * data.rows, plain_bytes=_FOUR * data.plain_bytes)
 
 
 def _make_flat(folder: Path, scale: float) -> tuple[int, int]:

@@ -1,95 +1,90 @@
-"""`make bench`: every benchmark in one run; writes benchmarks/README.md."""
+"""`make bench`: every benchmark in one run; writes benchmarks/README.md.
+
+Usage: python -m benchmarks.run [--rounds 5] [--scale 1.0] [--only memory ...] [--page PATH]
+"""
 
 import argparse
-import json
 import os
 import platform
-import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import pyarrow.dataset as pd
-from deltalake import DeltaTable
-
-from benchmarks.data import FOLDER, SETS, DataSet, arrow_files, data_set
-from benchmarks.harness import Contender, compare, table
-from benchmarks.schema import SCHEMAS, yaml_field
+from benchmarks import bench_decode, sections
+from benchmarks.data import FOLDER, SETS, data_set
 
 PAGE = Path(__file__).resolve().parent / "README.md"
-PENSTOCK = Path(sys.executable).with_name("penstock")
+FLOW_MESSAGES = 200_000
+IN_MEMORY = 0.1
+"""Share of the data at most, where it is held in memory."""
 
-_PEERS = {
-    "duckdb": "duckdb_copy",
-    "polars": "polars_scan",
-    "pyarrow.json": "pyarrow_json",
-    "bare arro3": "bare_arro3",
-}
 _ABOUT = """\
 # Benchmarks
 
-Written by `make bench`, which runs everything below in one go on the same bytes.
-Whole processes with their start and imports, two threads each; the order alternates; each figure is the median of the rounds, each ratio the median of the ratios within a round.
-Above 1 in the last two columns means that Penstock needed less.
-The peers write Parquet files; Penstock also checks every line strictly, commits to a Delta table, and can be killed at any moment.
+Written by `make bench`, which runs everything below in one go on the same bytes; `.venv/bin/python -m benchmarks.run --help` tells how to run less of it.
+Whole processes with their start and imports, two threads each.
+The order of the programs alternates; each figure is the median of the rounds, each ratio the median of the ratios within a round.
+CPU-seconds are those of user and system together; peak memory is the largest resident set, mapped files included.
+The data are made by `benchmarks/data.py`, always the same bytes: *flat* is the real flights nine times over with shifted dates, *nested* is generated events with structs and lists.
 """
 
+_INTRODUCTIONS = {
+    "standing": """\
+## Ingestion beside its peers
 
-def ingest_contenders(data: DataSet) -> list[Contender]:
-    """Penstock first, then its peers."""
-    peers = [_peer(name, module, data) for name, module in _PEERS.items()]
-    return [Contender("penstock", lambda output: _penstock(data, output), _table_rows), *peers]
+Above 1 in the last two columns means that Penstock needed less.
+The peers write Parquet files (zstd, level 1); Penstock also checks every line strictly, commits to a Delta table, and can be killed at any moment.
+""",
+    "reference": f"""\
+## The two decoders
 
+Where there is no C compiler, lines are decoded by the reference decoder, which is plain Python.
+It is measured on a slice of {sections.SLICE:.0%} of the data, and nothing is extrapolated from it: at this size the start of the program is most of what the compiled decoder needs.
+""",
+    "decoding": """\
+## Decoding alone, CPU time on one core
 
-def _peer(name: str, module: str, data: DataSet) -> Contender:
-    def command(output: Path) -> Sequence[str | Path]:
-        return [sys.executable, "-m", f"benchmarks.peers.{module}", data.name, output, *data.files]
+Against arro3 through the Arrow C stream, reading from memory; all guards on.
+""",
+    "without-decoding": """\
+## Ingestion without decoding
 
-    return Contender(name, command, parquet_rows)
+The pipeline reads the real files, decompresses them and cuts them into lines; then a decoder of `benchmarks/handed_over.py`, given to the pipeline by `RunSettings.open_decoder`, hands over rows that were decoded beforehand, mapped from Arrow files.
+Parquet, upload, plan, seal and commit are the product's.
+The floor is two programs: one that decompresses the same files, and one that has pyarrow write the same mapped rows.
+""",
+    "memory": """\
+## Memory
 
+`penstock run --once` with two workers: at most 400 MB (aim 250), and on four times the input at most 1.1 times.
+""",
+    "start-up": "## Start-up\n",
+    "flow": """\
+## Flow
 
-def floor_contenders(data: DataSet) -> list[Contender]:
-    """What no ingestion can do without: decompressing, and writing Parquet."""
-    module = "benchmarks.peers"
-    gunzip: list[str | Path] = [
-        sys.executable,
-        "-m",
-        f"{module}.gunzip_alone",
-        data.name,
-        "-",
-        *data.files,
-    ]
-    writer: list[str | Path] = [sys.executable, "-m", f"{module}.writer_alone", data.name]
-    arrow = arrow_files(data)
-    return [
-        Contender("gunzip alone", lambda _: gunzip, lambda _: data.rows),
-        Contender("writer alone", lambda output: [*writer, output, *arrow], parquet_rows),
-    ]
-
-
-def parquet_rows(folder: Path) -> int:
-    """Rows in all Parquet files of a folder."""
-    return int(pd.dataset(folder, format="parquet").count_rows())
-
-
-def _table_rows(folder: Path) -> int:
-    return int(DeltaTable(folder / "table").to_pyarrow_dataset().count_rows())
+Microseconds per message of `benchmarks/bench_flow.py`; the ratio is Penstock's time by the peer's, so less is better.
+""",
+}
 
 
-def _penstock(data: DataSet, output: Path) -> Sequence[str | Path]:
-    """The command that ingests the data set, with its configuration."""
-    config = output / "config.yaml"
-    pipeline = {
-        "sources": {"main": {"path": str(data.files[0].parent), "compression": "gzip"}},
-        "schema": {"fields": [yaml_field(field) for field in SCHEMAS[data.name]]},
-        "sink": {"table_uri": str(output / "table"), "compression": "zstd"},
-        "max_concurrent_files": 2,
-        "error_handling": {"dlq_path": str(output / "dlq")},
+def _sections(scale: float, rounds: int) -> dict[str, Callable[[], list[str]]]:
+    def over_sets(section: Callable[[str], list[str]]) -> list[str]:
+        return [line for name in SETS for line in section(name)]
+
+    return {
+        "standing": lambda: over_sets(
+            lambda name: sections.standing(data_set(name, scale), rounds)
+        ),
+        "reference": lambda: over_sets(lambda name: sections.reference(name, scale, rounds)),
+        "decoding": lambda: bench_decode.section(min(scale, IN_MEMORY), rounds),
+        "without-decoding": lambda: over_sets(
+            lambda name: sections.without_decoding(data_set(name, scale), rounds)
+        ),
+        "memory": lambda: over_sets(lambda name: sections.memory(data_set(name, scale), rounds)),
+        "start-up": lambda: sections.start_up(rounds),
+        "flow": lambda: sections.flow(rounds, max(2000, int(FLOW_MESSAGES * scale))),
     }
-    config.write_text(json.dumps({"pipelines": {"bench": pipeline}}), encoding="utf-8")
-    return [PENSTOCK, "run", "--once", config]
 
 
 def machine_line() -> str:
@@ -112,23 +107,24 @@ def machine_line() -> str:
 
 def main() -> None:
     """Run, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    names = list(_INTRODUCTIONS)
+    parser = argparse.ArgumentParser(description="Run the benchmarks and write the page.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the data, above 0")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="these sections")
     parser.add_argument("--page", type=Path, default=PAGE, help="where to write the results")
     arguments = parser.parse_args()
-    lines = [_ABOUT, machine_line(), ""]
     FOLDER.mkdir(exist_ok=True)
-    for name in SETS:
-        data = data_set(name, arguments.scale)
-        with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
-            contenders = [*ingest_contenders(data), *floor_contenders(data)]
-            rounds = arguments.rounds
-            costs = compare(contenders, rows=data.rows, rounds=rounds, folder=Path(folder))
-        section = [f"## Ingestion, {name}: {data.describe()}", "", *table(costs, "penstock"), ""]
+    work = _sections(arguments.scale, arguments.rounds)
+    lines = [_ABOUT, machine_line()]
+    lines += [f"{arguments.rounds} rounds; share of the data: {arguments.scale:g}.", ""]
+    for name in arguments.only:
+        before = os.getloadavg()[0]
+        section = [_INTRODUCTIONS[name], *work[name]()]
+        section += [f"Load of the machine before it: {before:.1f}.", ""]
         print("\n".join(section), flush=True)
         lines += section
-    arguments.page.write_text("\n".join(lines), encoding="utf-8")
+    arguments.page.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

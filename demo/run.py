@@ -22,6 +22,7 @@ PENSTOCK = Path(sys.executable).with_name("penstock")
 
 FILES_PER_PLAN = 4
 _LIMIT_S = 120.0
+_SHOW_CURSOR = "\033[?25h"  # a program that is killed cannot bring it back itself
 
 _CONFIG = """\
 pipelines:
@@ -65,7 +66,7 @@ def main() -> None:
     say("2. Ingest them in plans of four files, and kill -9 the process half-way")
     kill_after(FILES // FILES_PER_PLAN // 2)
     before = rows_in_table()
-    print(f"   killed; the table is whole and holds {before:,} rows")
+    print(f"   kill -9: the table is whole, and holds {before:,} rows")
     say("3. Run the same command again: it goes on where the table says")
     penstock("run", "--once", str(CONFIG))
     say("4. Every flight is accounted for")
@@ -86,6 +87,7 @@ def prepare() -> Truth:
 
 def kill_after(commits: int) -> None:
     """Start the ingestion, and send SIGKILL when the table's log shows that many commits with rows."""
+    print(f"   $ penstock run --once {shown(str(CONFIG))}", flush=True)
     with subprocess.Popen([PENSTOCK, "run", "--once", CONFIG], cwd=ROOT) as child:
         deadline = time.monotonic() + _LIMIT_S
         while commits_in_table() < commits:
@@ -97,7 +99,7 @@ def kill_after(commits: int) -> None:
             time.sleep(0.01)
         child.send_signal(signal.SIGKILL)
         child.wait()
-    print()
+    print(_SHOW_CURSOR if sys.stdout.isatty() else "", flush=True)
 
 
 def commits_in_table() -> int:
@@ -136,7 +138,8 @@ def check(truth: Truth, before: int) -> None:
     print(f"   {rows - before:>9,} rows after it")
     print(f"   {lines:>9,} dead-lettered lines")
     print(f"   {truth.lost_flights:>9,} flights in {files} file cut short: no row, one dead letter")
-    print(f"   {rows + lines + truth.lost_flights:>9,} in all, of {truth.flights:,}")
+    print(f"   {'-' * 9}")
+    print(f"   {rows + lines + truth.lost_flights:>9,} in all, of {truth.flights:,} flights")
     found = (rows, lines, files)
     if found != (truth.rows, truth.bad_lines, truth.truncated_files):
         raise DemoError(f"the counts do not add up: {found} against {truth}")
@@ -146,16 +149,20 @@ def ask() -> None:
     """Ask DuckDB over the finished table."""
     with duckdb.connect() as database:
         database.register("flights", DeltaTable(TABLE).to_pyarrow_dataset())
-        print(database.sql(_QUESTION))
+        database.sql(_QUESTION).show()
 
 
 def where_next() -> None:
     """The commands that show what has happened."""
     config = shown(str(CONFIG))
-    print(f"   .venv/bin/penstock files {config}     the state of every file")
-    print(f"   .venv/bin/penstock dlq ls {config}    what was wrong with which line")
-    print(f"   {shown(str(TABLE))}/_delta_log         the table's own log")
-    print("   docs/tutorial/first-ingestion.md              the same, step by step")
+    places = {
+        f".venv/bin/penstock files {config}": "the state of every file",
+        f".venv/bin/penstock dlq ls {config}": "what was wrong with which line",
+        f"{shown(str(TABLE))}/_delta_log": "the table's own log",
+        "docs/tutorial/first-ingestion.md": "the same, step by step",
+    }
+    for place, what in places.items():
+        print(f"   {place:<50} {what}")
 
 
 def shown(argument: str) -> str:

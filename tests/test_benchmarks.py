@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import contenders
 from benchmarks.data import FLAT_FILES, NESTED_FILES, SETS, DataSet, data_set
 from benchmarks.harness import Contender, Cost, RunFailedError, compare, measure, ratio, table
-from benchmarks.run import floor_contenders, ingest_contenders
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +22,12 @@ def slivers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DataSet]:
 def test_every_peer_reads_every_row(slivers: dict[str, DataSet], tmp_path: Path, name: str) -> None:
     """A peer that loses rows would be compared with, and win."""
     data = slivers[name]
-    _, *peers = ingest_contenders(data)
+    programs = [*contenders.peers(data), *contenders.floor(data)]
+    programs += [contenders.handed_over(data), contenders.penstock(data)]
 
-    peers += floor_contenders(data)
-    costs = compare(peers, rows=data.rows, rounds=1, folder=tmp_path)
+    costs = compare(programs, rows=data.rows, rounds=1, folder=tmp_path)
 
-    assert [len(runs) for runs in costs.values()] == [1] * len(peers)
+    assert [len(runs) for runs in costs.values()] == [1] * len(programs)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from penstock.base import Duration, Size
 from tests.conftest import room_of
 from tools.engines.server import NotToBeHadError, free_port, process
 from tools.links import anchors, broken_links
-from tools.picture import draw, shown
+from tools.picture import draw, settled, shown
 from tools.reference import outdated
 from tools.reference_pages import metric_rows, type_name
 from tools.setup import locked
@@ -152,6 +152,13 @@ def test_a_picture_shows_what_a_terminal_showed_at_the_end() -> None:
 
     assert text == "99%\nTrue\n"
     assert "99%" in draw(text, "title")
+
+
+def test_a_picture_shows_a_live_view_once() -> None:
+    """A live view goes up over its own lines and erases them."""
+    first, again = "a 1\r\nb 1", "\r\x1b[2K\x1b[1A\x1b[2Ka 2\r\nb 2\r\n"
+
+    assert settled(f"\x1b[?25l{first}{again}\x1b[?25hend") == "a 2\nb 2\nend"
 
 
 def test_a_command_that_fails_is_not_drawn() -> None:

@@ -6,6 +6,7 @@
 import argparse
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,11 @@ from rich.console import Console
 from rich.text import Text
 
 _COLUMNS = 100
+
+_ERASE_LINE = "\x1b[2K"
+_UP = re.compile(r"\x1b\[(\d*)A")
+_CURSOR = re.compile(r"\x1b\[\?25[hl]")
+_PIECES = re.compile(r"(\n|\r|\x1b\[\d*A|\x1b\[2K|\x1b\[\?25[hl])")
 
 
 def shown(command: list[str]) -> str:
@@ -38,8 +44,20 @@ def shown(command: list[str]) -> str:
 
 def settled(output: str) -> str:
     """The lines as they stood at the end: what a line was overwritten with replaces it."""
-    lines = output.replace("\r\n", "\n").split("\n")
-    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+    lines, row, fresh = [""], 0, False
+    for piece in _PIECES.split(output.replace("\r\n", "\n")):
+        if piece == "\n":
+            row, fresh = row + 1, False
+            lines += [""] * (row == len(lines))
+        elif piece == "\r":
+            fresh = True
+        elif up := _UP.fullmatch(piece):
+            row = max(0, row - int(up[1] or 1))
+        elif piece == _ERASE_LINE:
+            lines[row] = ""
+        elif piece and not _CURSOR.fullmatch(piece):
+            lines[row], fresh = piece if fresh else lines[row] + piece, False
+    return "\n".join(lines)
 
 
 def _read(master: int) -> bytes:

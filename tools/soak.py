@@ -52,7 +52,7 @@ def main() -> None:
     """Run, write, and end with pytest's exit code."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "soak.xml")
-        command = [sys.executable, "-m", "pytest", "-m", "soak", "--timeout", "0"]
+        command = [sys.executable, "-m", "pytest", "-m", "soak", "--timeout", "0", "-n", "2"]
         command += [f"--junitxml={report}", "-o", "junit_family=xunit2"]
         code = subprocess.run(command, check=False, cwd=ROOT).returncode
         lines = figures(report.read_text(encoding="utf-8"))

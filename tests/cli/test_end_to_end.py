@@ -103,6 +103,20 @@ def test_a_follower_reads_what_comes_and_drains_at_a_signal(place: Workplace) ->
     assert rows in metrics
 
 
+def test_a_second_signal_ends_at_once_what_the_next_start_finishes(place: Workplace) -> None:
+    """Here an upload hangs for ever: no drain can wait for it, and nothing of it may be lost."""
+    stuck = start("run", "--once", place.config, PENSTOCK_FAILPOINTS="output.stored@2=wait:600")
+    while _until(stuck, "plan")["plan"] < 2:
+        pass
+    stuck.send_signal(signal.SIGTERM)
+    _until(stuck, "signal")
+    stuck.send_signal(signal.SIGTERM)
+
+    assert end(stuck)[0] == 128 + signal.SIGTERM
+    answer("run", "--once", place.config)
+    check_all_is_accounted_for(place)
+
+
 def _until(child: "subprocess.Popen[str]", key: str) -> dict[str, Any]:
     """The next line of the log that has a field called `key`."""
     assert child.stderr is not None

@@ -1,9 +1,7 @@
 """What exactly-once on S3 rests on, asked of a real server: conditional writes and the table's own record."""
 
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
 
-import boto3
 import obstore
 import pyarrow as pa
 import pytest
@@ -14,20 +12,6 @@ from obstore.store import S3Store
 from tests.conftest import S3Server
 
 pytestmark = pytest.mark.engine("s3")
-
-
-@pytest.fixture
-def bucket(s3_server: S3Server) -> str:
-    """An empty bucket of this test's own."""
-    name = f"test-{uuid4().hex}"
-    boto3.client(
-        "s3",
-        endpoint_url=s3_server.endpoint,
-        aws_access_key_id=s3_server.access_key,
-        aws_secret_access_key=s3_server.secret_key,
-        region_name="us-east-1",
-    ).create_bucket(Bucket=name)
-    return name
 
 
 @pytest.fixture

@@ -1,33 +1,19 @@
-"""Kills a pipeline again and again, and looks at what it left. Any pipeline can be plugged in."""
+"""Kills a program again and again, and looks at what it left. Any program can be plugged in."""
 
-import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from penstock.ingest._layout import acknowledged_key, live_lane, plan_key, seal_key
-from penstock.ingest._seal import Seal
+from penstock.ingest._layout import acknowledged_key, live_lane
 from penstock.storage import LocalStore, NotFoundError
-from penstock.table import DeltaLakeTable, is_void
-
-POINTS = (
-    "plan.before",
-    "plan.written",
-    "output.written",
-    "seal.before",
-    "seal.written",
-    "commit.before",
-    "commit.after",
-    "ack.before",
-    "ack.after",
-)
 
 
 class KillServer:
@@ -74,46 +60,6 @@ class Expected:
     letters: Counter[tuple[str, int]] = field(default_factory=Counter)
 
 
-def make_source(root: Path, random: Random, files: int) -> Expected:
-    """Gzipped NDJSON with bad lines, several members, and one file that is cut off."""
-    expected = Expected()
-    (root / "source").mkdir(parents=True)
-    names = [f"{number:03}-{random.randint(0, 999):03}.ndjson.gz" for number in range(files)]
-    random.shuffle(names)
-    for number, name in enumerate(names):
-        lines = [json.dumps({"id": line}).encode() + b"\n" for line in range(random.randint(0, 60))]
-        bad = {line for line in range(len(lines)) if random.random() < 0.02}
-        lines = [b"{not json\n" if line in bad else text for line, text in enumerate(lines)]
-        middle = random.randint(0, len(lines))
-        data = gzip.compress(b"".join(lines[:middle])) + gzip.compress(b"".join(lines[middle:]))
-        if number == 1:
-            data = data[: -len(data) // 3]
-            expected.letters[name, 0] += 1
-        else:
-            for line in range(len(lines)):
-                (expected.letters if line in bad else expected.rows)[name, line + 1] += 1
-        (root / "source" / name).write_bytes(data)
-    return expected
-
-
-def stored(root: Path, pipeline: str) -> Expected:
-    """What is in the table, and in the dead letters that a seal names."""
-    table, store = DeltaLakeTable(str(root / "table")), LocalStore(root / "table")
-    found = Expected()
-    rows = table.rows(["file", "line"])
-    found.rows.update(zip(*(rows.column(c).to_pylist() for c in ("file", "line")), strict=True))
-    snapshot, seq = table.snapshot(), 1
-    while store.head(plan_key(pipeline, seq)):
-        key = seal_key(pipeline, seq)
-        seal = Seal.decode(store.get(key), place=key)
-        if seal.dead_letters and not is_void(snapshot, live_lane(pipeline), seq):
-            for line in LocalStore(root / "dead").get(seal.dead_letters.name).splitlines():
-                letter = json.loads(line)
-                found.letters[letter["file"], letter["line"]] += 1
-        seq += 1
-    return found
-
-
 def exactly_once(found: Expected, expected: Expected) -> None:
     """The multisets of rows and of dead letters are the expected ones."""
     for kind, have, want in (
@@ -134,23 +80,40 @@ def acknowledged(root: Path, pipeline: str) -> int:
         return 0
 
 
+@dataclass(frozen=True)
+class Victim:
+    """A program to kill, and how to look at what it left."""
+
+    target: str
+    """`module:function`, called with a directory and with failpoints."""
+    pipeline: str
+    """The key of its only pipeline, over `table` in the directory."""
+    points: Mapping[str, int]
+    """Its failpoints, with the crossings among which the fatal one is chosen."""
+    files_per_plan: int
+    prepare: Callable[[Path, Random, int], Expected]
+    """Puts so many source files into a directory."""
+    stored: Callable[[Path], Expected]
+    """What is in the table and in the dead letters."""
+
+
 @dataclass
 class Campaign:
     """A number of kills over as many fresh tables as they need."""
 
     server: KillServer
-    target: str
-    pipeline: str
+    victim: Victim
     folder: Path
     seed: int
     files: int = 40
-    files_per_plan: int = 2
     kills: Counter[str] = field(default_factory=Counter)
-    """Counted by named point; those that a random crossing gave stand under `random`."""
+    """By named point; those at a random crossing stand under `random`."""
     not_counted: int = 0
     """Kills that came when no work was open any more."""
+    files_made: int = 0
+    """Source files of all tables."""
 
-    def run(self, orders: Sequence[str], check: Callable[[Expected, Expected], None]) -> None:
+    def run(self, orders: Sequence[str]) -> None:
         """Kill once at each point of `orders` (`*` is any crossing), then finish and check.
 
         Raises:
@@ -163,26 +126,31 @@ class Campaign:
             if not waiting:
                 return
             root = self.folder / str(round_)
-            expected = make_source(root, random, self.files)
+            expected = self.victim.prepare(root, random, self.files)
+            self.files_made += self.files
             self._kill(root, waiting, random)
-            status = self.server.run(self.target, root, "", 0, 0.0)
+            status = self.server.run(self.victim.target, root, "", 0, 0.0)
             assert status == 0, f"seed {self.seed}: the program failed by itself ({status})"
-            check(stored(root, self.pipeline), expected)
+            exactly_once(self.victim.stored(root), expected)
+            shutil.rmtree(root)
         raise AssertionError(f"seed {self.seed}: work ended before {len(waiting)} of its kills")
 
     def _kill(self, root: Path, waiting: list[str], random: Random) -> None:
-        plans = -(-self.files // self.files_per_plan)
-        while waiting and acknowledged(root, self.pipeline) < plans:
+        while waiting and self._work_is_open(root):
             point = waiting[-1]
-            number = random.randint(1, 14) if point == "*" else random.randint(1, 2)
+            number = random.randint(1, 14 if point == "*" else self.victim.points[point])
             delay = random.choice((0.0, random.uniform(0.0, 0.02)))
-            status = self.server.run(self.target, root, point, number, delay)
+            status = self.server.run(self.victim.target, root, point, number, delay)
             if status == 0:
                 return
             killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
             assert killed, f"seed {self.seed}: the program failed by itself ({status})"
-            if acknowledged(root, self.pipeline) < plans:
+            if self._work_is_open(root):
                 self.kills["random" if point == "*" else point] += 1
                 waiting.pop()
             else:
                 self.not_counted += 1
+
+    def _work_is_open(self, root: Path) -> bool:
+        plans = -(-self.files // self.victim.files_per_plan)
+        return acknowledged(root, self.victim.pipeline) < plans

@@ -3,11 +3,12 @@
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
@@ -18,15 +19,16 @@ from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
 from penstock.ingest._cycle import Cycle, Steps
 from penstock.ingest._discovery import Discovery
-from penstock.ingest._layout import live_lane
+from penstock.ingest._layout import live_lane, plan_key, seal_key
 from penstock.ingest._ledger import Ledger
 from penstock.ingest._plan import FileVersion, Plan, WriterSettings
 from penstock.ingest._planner import PlanLimits, Planner, PlanTemplate
 from penstock.ingest._producer import Produced
-from penstock.ingest._seal import DeadLetterFile, FileOutcome, FileState, Part
+from penstock.ingest._seal import DeadLetterFile, FileOutcome, FileState, Part, Seal
 from penstock.ingest._sealer import Sealer
 from penstock.storage import ChangedError, LocalStore, NotFoundError, ObjectStore
-from penstock.table import DeltaLakeTable
+from penstock.table import DeltaLakeTable, is_void
+from tests.ingest.kills import Expected
 
 PIPELINE = "lines"
 SCHEMA = pa.schema([("file", pa.string()), ("line", pa.int64()), ("id", pa.int64())])
@@ -110,10 +112,6 @@ class Parts:
 
     store: ObjectStore
     table: DeltaLakeTable
-    ledger: type[Ledger] = Ledger
-    sealer: type[Sealer] = Sealer
-    cycle: type[Cycle] = Cycle
-    extra: Mapping[str, object] = field(default_factory=dict)
 
 
 def parts(root: Path) -> Parts:
@@ -129,7 +127,7 @@ def build(
     """A freshly started pipeline over `root`: `source/`, `table/` and `dead/`."""
     made = made or parts(root)
     clock, source, dead = SystemClock(), LocalStore(root / "source"), LocalStore(root / "dead")
-    ledger = made.ledger(made.store, made.table, PIPELINE)
+    ledger = Ledger(made.store, made.table, PIPELINE)
     template = PlanTemplate(PIPELINE, live_lane(PIPELINE), "schema", _WRITER)
     limits = PlanLimits(max_files=2)
     steps = Steps(
@@ -138,11 +136,11 @@ def build(
             made.store, ledger, template, limits=limits, clock=clock, failpoints=failpoints
         ),
         producer=LineProducer(source, made.store, dead, failpoints),
-        sealer=made.sealer(made.store, dead_letters=dead, failpoints=failpoints),
+        sealer=Sealer(made.store, dead_letters=dead, failpoints=failpoints),
         committer=Committer(made.store, made.table, failpoints=failpoints),
         checkpointer=Checkpointer(made.store, made.table, PIPELINE, every=5),
     )
-    cycle = made.cycle(steps, failpoints=failpoints, max_failures=max_failures)
+    cycle = Cycle(steps, failpoints=failpoints, max_failures=max_failures)
     return cycle, Discovery({"main": source}, clock=clock, settle=timedelta(0))
 
 
@@ -157,43 +155,41 @@ def drain(cycle: Cycle, discovery: Discovery) -> None:
         pass
 
 
-class UnsealedSealer(Sealer):
-    """A planted fault: what a plan came to is not written down."""
-
-    def seal(self, entry, produced):
-        store, self._store = self._store, _Forgetful()
-        try:
-            return super().seal(entry, produced)
-        finally:
-            self._store = store
-
-
-class _Forgetful:
-    def put_if_absent(self, key: str, data: bytes) -> bool:
-        return True
-
-
-class HastyCycle(Cycle):
-    """A planted fault: a plan is acknowledged before it is committed."""
-
-    def _settle(self, entry):
-        self._failpoints.cross("ack.before")
-        kept = self._ledger.open_plans
-        self._ledger.acknowledged(entry)
-        self._failpoints.cross("ack.after")
-        self._ledger._open.update({plan.plan.seq: plan for plan in kept})
-        return super()._settle(entry)
+def make_source(root: Path, random: Random, files: int) -> Expected:
+    """Gzipped NDJSON with bad lines, several members, and one file that is cut off."""
+    expected = Expected()
+    (root / "source").mkdir(parents=True)
+    names = [f"{number:03}-{random.randint(0, 999):03}.ndjson.gz" for number in range(files)]
+    random.shuffle(names)
+    for number, name in enumerate(names):
+        lines = [json.dumps({"id": line}).encode() + b"\n" for line in range(random.randint(0, 60))]
+        bad = {line for line in range(len(lines)) if random.random() < 0.02}
+        lines = [b"{not json\n" if line in bad else text for line, text in enumerate(lines)]
+        middle = random.randint(0, len(lines))
+        data = gzip.compress(b"".join(lines[:middle])) + gzip.compress(b"".join(lines[middle:]))
+        if number == 1:
+            data = data[: -len(data) // 3]
+            expected.letters[name, 0] += 1
+        else:
+            for line in range(len(lines)):
+                (expected.letters if line in bad else expected.rows)[name, line + 1] += 1
+        (root / "source" / name).write_bytes(data)
+    return expected
 
 
-def run_unsealed(root: Path, failpoints: Failpoints) -> None:
-    """`run_once` without seals."""
-    made = parts(root)
-    made.sealer = UnsealedSealer
-    drain(*build(root, failpoints, made))
-
-
-def run_hasty(root: Path, failpoints: Failpoints) -> None:
-    """`run_once` with acknowledgements before commits."""
-    made = parts(root)
-    made.cycle = HastyCycle
-    drain(*build(root, failpoints, made))
+def stored(root: Path, pipeline: str) -> Expected:
+    """What is in the table, and in the dead letters that a seal names."""
+    table, store = DeltaLakeTable(str(root / "table")), LocalStore(root / "table")
+    found = Expected()
+    rows = table.rows(["file", "line"])
+    found.rows.update(zip(*(rows.column(c).to_pylist() for c in ("file", "line")), strict=True))
+    snapshot, seq = table.snapshot(), 1
+    while store.head(plan_key(pipeline, seq)):
+        key = seal_key(pipeline, seq)
+        seal = Seal.decode(store.get(key), place=key)
+        if seal.dead_letters and not is_void(snapshot, live_lane(pipeline), seq):
+            for line in LocalStore(root / "dead").get(seal.dead_letters.name).splitlines():
+                letter = json.loads(line)
+                found.letters[letter["file"], letter["line"]] += 1
+        seq += 1
+    return found

@@ -7,6 +7,7 @@ import pytest
 
 from penstock.base import ConfigError
 from penstock.ingest._load import load_config
+from penstock.ingest._worker import template
 from tests.ingest.configs import ALONE, load, pipeline, problems
 
 FLIGHTS = """\
@@ -185,3 +186,37 @@ def test_scalars_in_storage_options_become_text(tmp_path: Path) -> None:
     sink = config.pipelines["default"].sink
     assert sink.table_uri == "s3://b/t"
     assert sink.storage_options == {"aws_allow_http": "true"}
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ("compression_level: 23", "zstd has no compression_level 23; write -7 to 22"),
+        (
+            "compression: gzip, compression_level: 0",
+            "gzip has no compression_level 0; write 1 to 9",
+        ),
+        ("compression: lz4, compression_level: 1", "lz4 has no compression_level 1; leave it out"),
+        ("dictionary: all, integer_encoding: delta", "write dictionary: strings or sampled"),
+    ],
+)
+def test_options_of_parquet_that_could_do_nothing_are_refused(
+    tmp_path: Path, options: str, problem: str
+) -> None:
+    [found] = problems(tmp_path, ALONE.replace("out}", f"out, {options}}}"))
+
+    assert problem in found
+
+
+def test_how_parquet_is_written_goes_into_the_plans(tmp_path: Path) -> None:
+    """Rivals and restarts read it there, not in their own configuration."""
+    options = "compression_level: 3, dictionary: sampled, integer_encoding: delta"
+    config = load(tmp_path, ALONE.replace("out}", f"out, {options}}}"))
+
+    writer = template("default", config.pipelines["default"]).writer
+
+    assert (writer.compression_level, writer.dictionary, writer.integer_encoding) == (
+        3,
+        "sampled",
+        "delta",
+    )

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.ingest import Chunk, ReferenceDecoder
-from penstock.ingest._parquet import RollingWriter, dictionary_columns
+from penstock.ingest import Chunk
+from penstock.ingest._parquet import RollingWriter
+from penstock.ingest._reference_decoder import ReferenceDecoder
 from penstock.ingest._statistics import lower_text, lower_time, upper_text, upper_time
 from penstock.testing import generate
 from tests.ingest.memory_files import SCHEMA, lines, writer_settings
@@ -66,19 +67,19 @@ def test_each_codec_is_really_applied(codec, name, tmp_path):
     assert pq.read_table(part.path).num_rows == 2000
 
 
-def test_only_text_columns_get_a_dictionary(tmp_path):
-    """Text inside lists and structs too; JSON text is hardly ever repeated."""
-    json_field = pa.field("j", pa.string(), metadata={b"penstock.type": b"json"})
-    schema = pa.schema(
-        [("i", pa.int64()), json_field, ("s", pa.string()), ("l", pa.list_(pa.field("element", pa.string()))), ("o", pa.struct([("t", pa.string()), ("x", pa.int32())]))]
-    )  # fmt: skip
-    assert dictionary_columns(schema) == ["s", "l.list.element", "o.t"]
-    row = {"i": 1, "j": "{}", "s": "a", "l": ["b"], "o": {"t": "c", "x": 1}}
-    (part,) = write([pa.RecordBatch.from_pylist([row] * 9, schema)], tmp_path, schema)
-    group = pq.read_metadata(part.path).row_group(0)
-    columns = [group.column(index) for index in range(group.num_columns)]
-    found = [column.path_in_schema for column in columns if column.has_dictionary_page]
-    assert found == ["s", "l.list.element", "o.t"]
+@pytest.mark.parametrize(("codec", "low", "high"), [("zstd", -7, 19), ("gzip", 1, 9)])
+def test_a_higher_level_gives_smaller_files(codec, low, high, tmp_path):
+    """And what an older plan says nothing about is written as it was then."""
+    sizes = [
+        write(BATCHES, tmp_path / str(level), codec=codec, compression_level=level)[0].size
+        for level in (low, high)
+    ]
+    assert sizes[0] > sizes[1]
+    usual, named = (
+        write(BATCHES, tmp_path / f"d{level}", codec=codec, compression_level=level)[0].sha256
+        for level in (None, {"zstd": 1, "gzip": 9}[codec])
+    )
+    assert usual == named
 
 
 def test_no_rows_give_no_file(tmp_path):

@@ -1,12 +1,18 @@
 """From files to rows through everything there is: the pipeline as users run it."""
 
+import asyncio
 import gzip
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from penstock import ingest
 from penstock.base import Failpoints
+from penstock.storage import StoragePool
+from penstock.topology import make_context
 from tests.ingest.workplace import Workplace
 
 pytestmark = pytest.mark.slow
@@ -178,3 +184,103 @@ def test_nothing_is_left_in_the_local_state(place: Workplace) -> None:
     run(place)
 
     assert [path for path in (place.root / ".penstock").rglob("*") if path.is_file()] == []
+
+
+def test_a_single_run_waits_for_files_that_may_still_be_written_to(place: Workplace) -> None:
+    text = place.config.read_text().replace("settle_secs: 0", "settle_secs: 0.3")
+    place.config.write_text(text)
+    place.put("a.ndjson.gz", [1])
+
+    run(place)
+
+    assert place.rows() == [1]
+
+
+def test_rows_stand_in_the_order_of_the_plan_however_the_threads_run(place: Workplace) -> None:
+    """The first file is the slowest by far; repeated work must give the same Parquet file."""
+    place.configure(max_files=9)
+    place.put("0.ndjson.gz", range(20_000))
+    for number in range(1, 5):
+        place.put(f"{number}.ndjson.gz", [100_000 + number])
+
+    run(place)
+
+    [part] = (place.root / "lake/t").glob("*.parquet")
+    ids = pq.read_table(part).column("id").to_pylist()
+    assert ids == [*range(20_000), 100_001, 100_002, 100_003, 100_004]
+
+
+def test_only_recent_prefixes_are_read_where_that_is_asked_for(place: Workplace) -> None:
+    text = place.config.read_text()
+    recent = 'partition_filter: {prefix_template: "day=%Y-%m-%d", lookback: 1}, settle_secs'
+    place.config.write_text(text.replace("settle_secs", recent))
+    today = datetime.now(UTC)
+    for back in range(4):
+        place.put(f"day={today - timedelta(days=back):%Y-%m-%d}/a.ndjson.gz", [back])
+
+    run(place)
+
+    assert place.rows() == [0, 1]
+
+
+def test_a_shared_limit_lets_the_work_through_one_by_one(place: Workplace) -> None:
+    place.config.write_text("global: {total_concurrency: 1}\n" + place.config.read_text())
+    for number in range(6):
+        place.put(f"{number}.ndjson.gz", [number])
+
+    run(place)
+
+    assert place.rows() == list(range(6))
+
+
+def test_dead_letters_of_a_plan_that_is_not_in_the_table_do_not_stand(place: Workplace) -> None:
+    """It may still be given up, and its lines read again."""
+    place.put("a.ndjson.gz", [1], "nonsense")
+
+    ingest.run(place.config, failpoints=Failpoints.parse("commit.before=error"))
+    assert list(ingest.dead_letters(place.config)) == []
+
+    run(place)
+    assert len(list(ingest.dead_letters(place.config))) == 1
+
+
+def test_nothing_goes_on_after_a_cancel(place: Workplace) -> None:
+    """Only the call that hangs is left behind, in a thread that keeps nobody."""
+    for number in range(4):
+        place.put(f"{number}.ndjson.gz", [number])
+    reached, never = threading.Event(), threading.Event()
+
+    def hang(_: str) -> None:
+        reached.set()
+        never.wait()
+
+    config = ingest.validate(place.config)
+    context = make_context(config.shared, storage_pool=StoragePool())
+    options = ingest.IngestOptions(
+        state_dir=config.state_dir, failpoints=Failpoints({("output.stored", 1): hang})
+    )
+    pipeline = ingest.IngestPipeline("p", config.pipelines["p"], context, options)
+
+    async def cancel_it() -> set[str]:
+        running = asyncio.create_task(pipeline.run())
+        await asyncio.to_thread(reached.wait)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        return {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}
+
+    assert asyncio.run(cancel_it()) == set()
+    never.set()
+
+
+def test_a_table_with_other_columns_is_refused_for_good(place: Workplace) -> None:
+    """A restart could not help: somebody must change one of the two."""
+    place.put("a.ndjson.gz", [1])
+    run(place)
+    place.configure(kind="int32")
+
+    report = ingest.run(place.config)
+
+    assert report.exit_code == 1
+    assert "does not fit the schema" in report.pipelines[0].message
+    assert place.rows() == [1]

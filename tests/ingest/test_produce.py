@@ -7,11 +7,11 @@ import threading
 import pyarrow.parquet as pq
 import pytest
 
-from penstock.ingest import ReferenceDecoder
 from penstock.ingest._dead_letters import read_dead_letters
 from penstock.ingest._decode_file import DecodeSettings
 from penstock.ingest._errors import FileChangedError, FileGoneError, FileUnavailableError
 from penstock.ingest._produce import PlanProducer
+from penstock.ingest._reference_decoder import ReferenceDecoder
 from penstock.ingest._seal import FileState
 from tests.ingest.memory_files import SCHEMA, MemoryFiles, lines
 
@@ -169,7 +169,7 @@ def test_case_iv_c_what_cost_a_file_elsewhere_costs_a_line(tmp_path):
 def test_case_v_unknown_fields_are_counted(tmp_path):
     """Of accepted lines only."""
     data = b'{"id":1,"x":1,"y":{"z":1}}\n{"id":"a","x":1}\n{"id":2,"x":1}\n'
-    assert produce(MemoryFiles(a_ndjson=data), tmp_path).unknown_fields == 3
+    assert produce(MemoryFiles(a_ndjson=data), tmp_path).outcomes[0].unknown_fields == 3
 
 
 def test_case_vi_a_very_long_line_is_a_row_up_to_the_limit(tmp_path):

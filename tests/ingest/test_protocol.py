@@ -23,8 +23,16 @@ from penstock.table import (
     TableUnavailableError,
 )
 from penstock.testing import MemoryTable
-from tests.ingest.kills import KillServer, exactly_once, make_source, stored
-from tests.ingest.line_pipeline import PIPELINE, build, drain, parts, run_once
+from tests.ingest.kills import KillServer, exactly_once
+from tests.ingest.line_pipeline import (
+    PIPELINE,
+    build,
+    drain,
+    make_source,
+    parts,
+    run_once,
+    stored,
+)
 
 
 def put(root: Path, name: str, *lines: object) -> None:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.ingest import Chunk, Decoder, DecoderOptions, ReferenceDecoder
+from penstock.ingest import Chunk, Decoder, DecoderOptions
 from penstock.ingest._errors import UnsupportedTypeError
+from penstock.ingest._reference_decoder import ReferenceDecoder
 from penstock.testing import DecoderConformance, generate_damaged
 
 

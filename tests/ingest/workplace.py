@@ -12,7 +12,7 @@ pipelines:
   p:
     sources: {{main: {{path: in, settle_secs: 0, poll_interval_secs: 0.05}}}}
     schema: {{fields: [{{name: id, type: int64, nullable: false}}, {{name: v, type: {type}}}]}}
-    sink: {{table_uri: lake/t}}
+    sink: {{table_uri: lake/t{extra_sink}}}
     plan: {{max_files: {max_files}, max_age: 0}}
     error_handling: {{max_failures: {max_failures}, bad_lines: {bad_lines}}}
 """
@@ -33,10 +33,15 @@ class Workplace:
         max_failures: int = 0,
         bad_lines: str = "row",
         kind: str = "string",
+        extra_sink: str = "",
     ) -> None:
         self.config.write_text(
             CONFIG.format(
-                max_files=max_files, max_failures=max_failures, bad_lines=bad_lines, type=kind
+                max_files=max_files,
+                max_failures=max_failures,
+                bad_lines=bad_lines,
+                type=kind,
+                extra_sink=extra_sink,
             )
         )
 

@@ -49,7 +49,7 @@ def _run(spec: ProcessSpec) -> ExitStatus:
 
 async def _until_logged(log: Path, text: str) -> None:
     """A file has no event to wait for; the test's timeout bounds this."""
-    while text not in (log.read_text() if log.exists() else ""):  # noqa: ASYNC110 - see above
+    while text not in (log.read_text() if log.exists() else ""):
         await asyncio.sleep(0.01)
 
 

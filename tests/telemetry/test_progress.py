@@ -57,3 +57,34 @@ def test_a_row_says_only_what_is_known() -> None:
     """An invented total is worse than none."""
     assert plain_line(ProgressRow("a", 5)) == "a: 5"
     assert plain_line(ProgressRow("a", 5, rate=0.0, note="waits")) == "a: 5, 0/s, waits"
+
+
+def test_a_row_that_says_nothing_new_is_not_repeated_as_a_line() -> None:
+    """A pipeline that follows a quiet folder for a night fills no disk with its standing still."""
+    out, clock = io.StringIO(), FakeClock()
+    source = lambda: [ProgressRow("parse", 500)]  # noqa: E731
+
+    asyncio.run(_show(Progress(source, clock=clock, stream=out), clock, 95))
+
+    assert out.getvalue() == "parse: 500, 50/s\n"
+
+
+def test_rows_go_to_a_log_where_there_is_one() -> None:
+    """Plain text between JSON lines would break whoever parses them."""
+    out, clock, logged = io.StringIO(), FakeClock(), []
+    view = Progress(lambda: [ProgressRow("parse", 1)], clock=clock, stream=out, write=logged.append)
+
+    asyncio.run(_show(view, clock, 15))
+
+    assert [row.name for row in logged] == ["parse"]
+    assert out.getvalue() == ""
+
+
+def test_the_rate_is_that_of_the_last_ten_seconds() -> None:
+    """Rows are settled a plan at a time: from one quarter second to the next it would be 0, or absurd."""
+    out, clock = io.StringIO(), FakeClock()
+    source = lambda: [ProgressRow("rows", 1000 * int(clock.monotonic() // 5))]  # noqa: E731
+
+    asyncio.run(_show(Progress(source, clock=clock, stream=out, live=True), clock, 30))
+
+    assert "200/s" in out.getvalue().rpartition("\x1b[2K")[2]

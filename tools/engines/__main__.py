@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from tools.engines.sanitizers import Sanitizers
 from tools.engines.server import ROOT, Engine, NotToBeHadError, Running
 from tools.engines.versitygw import VersityGateway
 
-ENGINES: tuple[Engine, ...] = (VersityGateway(),)
+ENGINES: tuple[Engine, ...] = (VersityGateway(), Sanitizers())
 
 
 def main() -> None:

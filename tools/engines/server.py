@@ -69,13 +69,13 @@ def process(
     log: Path,
     environment: Mapping[str, str],
     ready: Callable[[], bool],
-) -> Iterator[None]:
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Run `command` until the body ends, with its output in `log`; the body starts once `ready` says so.
 
     Raises:
         NotToBeHadError: It ended, or was not ready in time; the text ends with the log's last lines.
     """
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         child = subprocess.Popen(
             [str(part) for part in command],
             env={**os.environ, **environment},
@@ -87,7 +87,7 @@ def process(
         )
     try:
         _await_ready(child, ready, log)
-        yield
+        yield child
     finally:
         _end(child)
 

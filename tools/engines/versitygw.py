@@ -12,8 +12,8 @@ from tools.engines.server import CACHE, Engine, NotToBeHadError, Running, free_p
 
 _VERSION = "v1.8.0"
 _MODULE = f"github.com/versity/versitygw/cmd/versitygw@{_VERSION}"
-_ACCESS_KEY = "penstock"
-_SECRET_KEY = "penstock-secret"  # of a server that lives for one test run, on loopback
+ACCESS_KEY = "penstock"
+SECRET_KEY = "penstock-secret"  # of a server that lives for one test run, on loopback
 _BUILD_S = 1200
 
 
@@ -36,22 +36,30 @@ class VersityGateway(Engine):
     def run(self, program: Path, directory: Path) -> Iterator[Running]:
         """Serve a directory with one account."""
         address = f"127.0.0.1:{free_port()}"
-        for name in ("objects", "accounts"):
-            (directory / name).mkdir()
-        # Without accounts of its own it answers 404 instead of 403 for an unknown key.
-        command: list[str | Path] = [program, "--port", address, "--quiet", "--keep-alive"]
-        command += ["--iam-dir", directory / "accounts", "posix", directory / "objects"]
-        keys = {"ROOT_ACCESS_KEY": _ACCESS_KEY, "ROOT_SECRET_KEY": _SECRET_KEY}
-        log = directory / "versitygw.log"
-        with process(command, log=log, environment=keys, ready=lambda: _answers(address)):
+        with self.serve(program, directory, address):
             yield Running(
                 environment={
                     "PENSTOCK_S3_ENDPOINT": f"http://{address}",
-                    "PENSTOCK_S3_ACCESS_KEY": _ACCESS_KEY,
-                    "PENSTOCK_S3_SECRET_KEY": _SECRET_KEY,
+                    "PENSTOCK_S3_ACCESS_KEY": ACCESS_KEY,
+                    "PENSTOCK_S3_SECRET_KEY": SECRET_KEY,
                 },
                 about=f"versitygw {_VERSION} at http://{address}",
             )
+
+    @contextmanager
+    def serve(
+        self, program: Path, directory: Path, address: str
+    ) -> Iterator["subprocess.Popen[bytes]"]:
+        """Serve what is in a directory, which may have been served before; yields the process."""
+        for name in ("objects", "accounts"):
+            (directory / name).mkdir(exist_ok=True)
+        # Without accounts of its own it answers 404 instead of 403 for an unknown key.
+        command: list[str | Path] = [program, "--port", address, "--quiet", "--keep-alive"]
+        command += ["--iam-dir", directory / "accounts", "posix", directory / "objects"]
+        keys = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}
+        log = directory / "versitygw.log"
+        with process(command, log=log, environment=keys, ready=lambda: _answers(address)) as child:
+            yield child
 
 
 def _go() -> str:

@@ -86,7 +86,13 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be planned.")
     ] = False,
-    log_level: LogLevelOption = LogLevel.INFO,
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option(
+            "--log-level",
+            help="What is worth a line; by default info, or warning below a live view.",
+        ),
+    ] = None,
     metrics_address: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Serve metrics here; port 0 takes a free one."),
@@ -120,10 +126,12 @@ def dlq_ls(configs: Configs, output: OutputOption = Output.TABLE) -> None:
 @dead_letters.command("show")
 def dlq_show(
     configs: Configs,
-    id: Annotated[str, typer.Option("--id", help="As `dlq ls` prints it.")],  # noqa: A002
+    id: Annotated[  # noqa: A002
+        str | None, typer.Option("--id", help="Only this one, as `dlq ls` prints it.")
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show one of them in full, with its bytes."""
+    """Show them in full, with their bytes."""
     _perform("_dead_letters", "show", configs=configs, id=id, output=output)
 
 

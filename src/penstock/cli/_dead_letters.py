@@ -38,20 +38,25 @@ def list_letters(*, configs: Sequence[Path], output: Output) -> int:
     return DONE
 
 
-def show(*, configs: Sequence[Path], id: str, output: Output) -> int:  # noqa: A002 - as it is written
-    """Print one dead letter in full, or only its bytes as they stood in the file."""
-    letter = next((found for found in _letters(configs) if found.id == id), None)
-    if letter is None:
+def show(*, configs: Sequence[Path], id: str | None, output: Output) -> int:  # noqa: A002 - as it is written
+    """Print dead letters in full, each with its bytes as they stood in the file."""
+    letters = [letter for letter in _letters(configs) if id in {None, letter.id}]
+    if id is not None and not letters:
         raise NoSuchLetterError(id)
     if output is Output.JSON:
-        print_json(_row(letter))
+        print_json([_row(letter) for letter in letters])
         return DONE
+    for letter in letters:
+        _show(letter)
+    return DONE
+
+
+def _show(letter: DeadLetter) -> None:
     for key, value in _row(letter).items():
         if key not in {"payload", "payload_b64", "v"} and value not in {"", None}:
             sys.stdout.write(f"{key:12} {value}\n")
     sys.stdout.flush()
     sys.stdout.buffer.write(b"\n" + letter.raw + b"\n")
-    return DONE
 
 
 def replay(

@@ -32,7 +32,7 @@ def command(
     configs: Sequence[Path],
     once: bool,
     dry_run: bool,
-    log_level: LogLevel,
+    log_level: LogLevel | None,
     metrics_address: str | None,
     output: Output,
 ) -> int:
@@ -48,10 +48,16 @@ def command(
         progress=sys.stderr if output is Output.TABLE else None,
         failpoints=points,
     )
-    with setup_logs(level=log_level):
+    with setup_logs(level=log_level or _usual_level(settings)):
         report = asyncio.run(run_ingest(config, settings))
     print_report(report, output)
     return report.exit_code
+
+
+def _usual_level(settings: RunSettings) -> LogLevel:
+    """What a live view shows anyway needs no lines above it."""
+    live = settings.progress is not None and settings.progress.isatty()
+    return LogLevel.WARNING if live else LogLevel.INFO
 
 
 def print_report(report: IngestReport, output: Output) -> None:
@@ -61,10 +67,16 @@ def print_report(report: IngestReport, output: Output) -> None:
         print_json({"exit_code": report.exit_code, "pipelines": rows})
         return
     columns = (
-        "pipeline", "ended", "files_processed", "records_processed", "parquet_files_written",
-        "bytes_written", "dead_lines", "dead_files",
+        "pipeline", "ended", "files", "records", "parquet_files", "bytes", "dead_lines", "dead_files",
     )  # fmt: skip
-    print_table(rows, columns, empty="there was nothing to do")
+    shown = [
+        {
+            key.removesuffix("_processed").removesuffix("_written"): value
+            for key, value in row.items()
+        }
+        for row in rows
+    ]
+    print_table(shown, columns, empty="there was nothing to do")
     with suppress(BrokenPipeError):
         for found in report.pipelines:
             if found.ended != "completed":

@@ -14,7 +14,6 @@ from penstock.flow._errors import (
     ChannelClosedError,
     FatalError,
     FlowError,
-    FlowFailedError,
     NotPicklableError,
     PoisonError,
     StageTimeoutError,
@@ -22,7 +21,7 @@ from penstock.flow._errors import (
 )
 from penstock.flow._flow import Flow
 from penstock.flow._message import Drop, Message
-from penstock.flow._report import FlowReport
+from penstock.flow._report import FlowFailedError, FlowReport
 from penstock.flow._run import RunningFlow
 from penstock.flow._sink import Sink
 from penstock.flow._source import EndOfSource, Source

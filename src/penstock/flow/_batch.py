@@ -20,6 +20,13 @@ class Batcher:
         self._within = work.stage.options.within
         self._turn = asyncio.Lock()
 
+    def collect_nowait(self) -> list[Message[Any]]:
+        """A full batch, if there is one and nothing stands in its way."""
+        work = self._work
+        if len(work.intake.items) < self._size or work.ready or work.parked or work.reorder:
+            return []
+        return work.take_many_nowait(self._size)
+
     async def collect(self) -> list[Message[Any]]:
         """The next batch; an empty one when the stage is over."""
         if self._work.over:
@@ -57,7 +64,7 @@ class Batcher:
 async def run_batch(work: Work, batcher: Batcher, call: Call) -> None:
     """A worker that hands batches to `call` until the stage is over."""
     time = work.clock.monotonic
-    while batch := await batcher.collect():
+    while batch := batcher.collect_nowait() or await batcher.collect():
         started, blocked = time(), work.meter.blocked
         await settle_batch(work, batch, call)
         spent = max(time() - started - work.meter.blocked + blocked, 0.0)

@@ -81,6 +81,8 @@ class MemoryChannel(Channel[T]):
         self._getters: Waiters = deque()
         self._putters: Waiters = deque()
         self._time = time
+        # The size of every message inside where they are all of one size, else -1: spares adding them up.
+        self._same = -1
         self._puts = self._gets = 0
         self._marks: deque[tuple[int, float]] = deque()
         self._next_mark = 0
@@ -96,6 +98,8 @@ class MemoryChannel(Channel[T]):
             raise ChannelClosedError(self.name)
         items.append(message)
         self.bytes += message.size
+        if message.size != self._same:
+            self._same = -1 if count else message.size
         self._puts += 1
         if not count or not self._puts % _SAMPLED:
             self._mark()
@@ -103,10 +107,15 @@ class MemoryChannel(Channel[T]):
             wake_one(self._getters)
         return True
 
-    def put_many_nowait(self, messages: Sequence[Message[T]]) -> int:
-        """Put as many of the messages as there is room for, in their order; returns how many."""
+    def put_many_nowait(self, messages: Sequence[Message[T]], size: int | None = None) -> int:
+        """Put as many of the messages as there is room for, in their order; returns how many.
+
+        Args:
+            messages: In their order.
+            size: Their bytes in all, where the caller knows, and knows that each has as many.
+        """
         items = self.items
-        total = sum([message.size for message in messages])
+        total = sum([message.size for message in messages]) if size is None else size
         if (
             len(items) + len(messages) > self.capacity
             or self.bytes + total > self.capacity_bytes
@@ -116,6 +125,8 @@ class MemoryChannel(Channel[T]):
                 if not self.put_nowait(message):
                     return count
             return len(messages)
+        each = total // len(messages) if size is not None and messages else -1
+        self._same = each if not items or each == self._same else -1
         self._puts += len(messages)
         items.extend(messages)
         self.bytes += total
@@ -150,7 +161,8 @@ class MemoryChannel(Channel[T]):
         count = min(limit, len(items))
         popleft = items.popleft
         taken = [popleft() for _ in range(count)]
-        self.bytes -= sum([message.size for message in taken])
+        same = self._same
+        self.bytes -= count * same if same >= 0 else sum([message.size for message in taken])
         self._gets += count
         if self._gets >= self._next_mark:
             self._pass_marks()

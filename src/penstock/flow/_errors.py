@@ -1,12 +1,8 @@
 """What can go wrong in a flow, by what the caller does about it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from penstock.base import PenstockError
-
-if TYPE_CHECKING:
-    from penstock.flow._report import FlowReport
 
 
 class FlowError(PenstockError):
@@ -19,21 +15,6 @@ class PoisonError(FlowError):
 
 class FatalError(FlowError):
     """Raise it in a stage: no message can succeed, so the flow ends now and nothing more is lost to it."""
-
-
-@dataclass(eq=False)
-class FlowFailedError(FlowError):
-    """The flow ended before its work did; the cause is chained, the report says how far it came."""
-
-    flow: str
-    reason: str
-    report: "FlowReport"
-
-    def __str__(self) -> str:
-        return (
-            f"flow {self.flow!r} failed: {self.reason}; {self.report.delivered:,} delivered and "
-            f"{self.report.in_flight:,} left in flight, which were not acknowledged"
-        )
 
 
 @dataclass(eq=False)

@@ -117,7 +117,7 @@ async def _feed_batches(work: Work, executor: Executor, batcher: Batcher) -> Non
             work.meter.replaced += 1
             raise lost.cause from lost
 
-    while batch := await batcher.collect():
+    while batch := batcher.collect_nowait() or await batcher.collect():
         started, blocked = time(), work.meter.blocked
         await settle_batch(work, batch, call)
         spent = max(time() - started - work.meter.blocked + blocked, 0.0)

@@ -81,7 +81,7 @@ class Ledger:
     def settle_dead(self, message: Message[Any]) -> None:
         """One leaf is recorded as dead."""
         if message.branch is None:
-            message.dead = True
+            message.annotate().dead = True
         else:
             message.branch.dead = True
         self.settle(message)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from types import CoroutineType
+from types import BuiltinFunctionType
 from typing import Any
 
 from penstock.flow._batch import Batcher, run_batch
@@ -62,6 +62,7 @@ class AsyncPool:
         work, meter, function, out = self._work, self._work.meter, self._function, self._work.out
         take, time = work.take_nowait, work.clock.monotonic
         simple = out is not None and work.reorder is None
+        awaits, asks = work.stage.is_async, not isinstance(function, BuiltinFunctionType)
         burst = 1
         while await work.wait_work():
             count, blocked, started = 0, meter.blocked, time()
@@ -69,7 +70,7 @@ class AsyncPool:
                 count += 1
                 try:
                     result = function(message.payload)
-                    if type(result) is CoroutineType or isinstance(result, Awaitable):
+                    if awaits or (asks and isinstance(result, Awaitable)):
                         result = await result
                 except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
                     await work.fail(message, error)

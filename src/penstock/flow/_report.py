@@ -6,6 +6,7 @@ from typing import Literal
 
 from penstock.base import format_size
 from penstock.flow._dead_letters import DeadLetter, DeadLetterStore
+from penstock.flow._errors import FlowError
 from penstock.flow._statistics import FlowStatistics, StageStatistics
 
 Ending = Literal["finished", "drained", "cancelled", "failed"]
@@ -76,6 +77,21 @@ class FlowReport:
 
     def __str__(self) -> str:
         return f"{render(self.statistics)}\n{self.ending}; {self.advice}"
+
+
+@dataclass(eq=False)
+class FlowFailedError(FlowError):
+    """The flow ended before its work did; the cause is chained, the report says how far it came."""
+
+    flow: str
+    reason: str
+    report: FlowReport
+
+    def __str__(self) -> str:
+        return (
+            f"flow {self.flow!r} failed: {self.reason}; {self.report.delivered:,} delivered and "
+            f"{self.report.in_flight:,} left in flight, which were not acknowledged"
+        )
 
 
 def bottleneck_of(statistics: FlowStatistics) -> str:

@@ -7,7 +7,6 @@ from typing import Any, Self
 from penstock.base import Clock, parse_duration
 from penstock.flow._channel import MemoryChannel
 from penstock.flow._dead_letters import dead_letters_of
-from penstock.flow._errors import FlowFailedError
 from penstock.flow._outcome import Ledger
 from penstock.flow._plan import FlowPlan
 from penstock.flow._pool_async import AsyncPool
@@ -16,7 +15,7 @@ from penstock.flow._pool_sink import SinkPool
 from penstock.flow._pool_thread import ThreadPool
 from penstock.flow._progress import Observer, observe
 from penstock.flow._pump import Pump
-from penstock.flow._report import Ending, FlowReport
+from penstock.flow._report import Ending, FlowFailedError, FlowReport
 from penstock.flow._sink import Sink
 from penstock.flow._snapshot import snapshot
 from penstock.flow._source import source_of
@@ -43,10 +42,11 @@ class RunningFlow:
         self._letters = dead_letters_of(plan.options.dead_letters, plan.options.name)
         self._ledger = Ledger(plan.options.name, self._source, self._letters, self._clock)
         self._ledger.changed = self._changed.set
-        self._works: list[Work] = []
-        self._pools: list[AnyPool] = []
-        self._intakes = [self._channel(stage) for stage in plan.stages]
-        self._pump = Pump(self._source, self._ledger, self._intakes[0])
+        self._group = asyncio.TaskGroup()
+        intakes = [self._channel(stage) for stage in plan.stages]
+        self._works = self._build(intakes)
+        self._pools = [_pool_of(work) for work in self._works]
+        self._pump = Pump(self._source, self._ledger, intakes[0])
         self._drain_asked = self._cancel_asked = False
         self._deadline: asyncio.Task[None] | None = None
         self._started_at = self._clock.monotonic()
@@ -140,14 +140,13 @@ class RunningFlow:
         return await self._end(failure, cancelled=work.cancelled())
 
     def _begin_drain(self) -> None:
-        if self._works and not self._pump.draining:
+        if not self._pump.draining:
             self._pump.drain()
             for work in self._works:
                 work.drain()
 
     async def _work(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            self._build(group)
+        async with self._group as group:
             self._changed.set()
             ends = [
                 group.create_task(_run_stage(work, pool), name=f"{work.stage.name}/end")
@@ -170,13 +169,13 @@ class RunningFlow:
             time=self._clock.monotonic,
         )
 
-    def _build(self, group: asyncio.TaskGroup) -> None:
+    def _build(self, intakes: list[MemoryChannel[Any]]) -> list[Work]:
         chance = self._plan.chance()
-        outs = [*self._intakes[1:], None]
-        for stage, intake, out in zip(self._plan.stages, self._intakes, outs, strict=True):
-            work = Work(stage, intake, out, self._ledger, self._clock, chance, group)
-            self._works.append(work)
-            self._pools.append(_pool_of(work))
+        outs = [*intakes[1:], None]
+        return [
+            Work(stage, intake, out, self._ledger, self._clock, chance, self._group)
+            for stage, intake, out in zip(self._plan.stages, intakes, outs, strict=True)
+        ]
 
     async def _end(self, failure: BaseException | None, *, cancelled: bool) -> FlowReport:
         if self._deadline is not None:

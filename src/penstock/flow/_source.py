@@ -78,11 +78,7 @@ class SequenceSource(PulledSource[T]):
         self._number = 0
 
     async def pull(self, demand: int) -> Sequence[Message[T]]:
-        first = self._number
-        messages = [
-            Message(item, number)
-            for number, item in enumerate(islice(self._items, demand), start=first)
-        ]
+        messages = Message.many(list(islice(self._items, demand)), self._number)
         if not messages:
             raise EndOfSource
         self._number += len(messages)
@@ -118,7 +114,7 @@ class IterableSource(PulledSource[T]):
             if reading.result():
                 raise EndOfSource
         items = [self._read.popleft() for _ in range(min(demand, len(self._read)))]
-        messages = [Message(item, number) for number, item in enumerate(items, self._number)]
+        messages = Message.many(items, self._number)
         self._number += len(messages)
         if self._reading is not None and self._reading.done() and not self._read:
             # An end or an error is for the next pull to say.

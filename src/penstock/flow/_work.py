@@ -135,7 +135,7 @@ class Work:
         for message, result in zip(batch, results, strict=True):
             message.payload = result
             message.size = size_of(result) if size is None else size
-        await self.hand_on(batch)
+        await self.hand_on(batch, None if size is None else size * len(batch))
 
     async def merge(self, batch: list[Message[Any]], results: list[Any]) -> None:
         """The attempt succeeded with results that belong to the batch as a whole."""
@@ -174,12 +174,12 @@ class Work:
         """Most outputs of one attempt that are held back until it has succeeded."""
         return self.intake.capacity if self.out is None else self.out.capacity
 
-    async def hand_on(self, messages: list[Message[Any]]) -> None:
-        """Put finished messages into the channel below, or deliver them."""
+    async def hand_on(self, messages: list[Message[Any]], size: int | None = None) -> None:
+        """Put finished messages, of `size` bytes in all where known, into the channel below, or deliver them."""
         if self.out is None:
             self.deliver(messages)
             return
-        sent = self.out.put_many_nowait(messages)
+        sent = self.out.put_many_nowait(messages, size)
         self.meter.emitted += self.ledger.weigh(messages[:sent])
         if sent < len(messages):
             await self._push(messages[sent:], self.out)

@@ -11,6 +11,7 @@ A value is right or its line is rejected by number, offset and class; a bad line
 Does not: start again from the beginning when table and ledger contradict each other; it stops.
 """
 
+from penstock.ingest._compiled_decoder import SlowDecoderWarning, open_decoder
 from penstock.ingest._dead_letters import DeadLetter
 from penstock.ingest._decoder import (
     Chunk,
@@ -21,12 +22,10 @@ from penstock.ingest._decoder import (
     RejectedLine,
 )
 from penstock.ingest._errors import IngestError
-from penstock.ingest._file_states import FileRow
 from penstock.ingest._inspect import Inspector
 from penstock.ingest._load import IngestConfig
 from penstock.ingest._notebook import dead_letters, files, replay, run, validate
 from penstock.ingest._pipeline import IngestOptions, IngestPipeline
-from penstock.ingest._reference_decoder import ReferenceDecoder
 from penstock.ingest._run import IngestReport, PipelineReport, RunSettings, run_ingest
 from penstock.ingest._schema_config import FieldConfig, SchemaConfig
 
@@ -37,7 +36,6 @@ __all__ = [
     "Decoder",
     "DecoderOptions",
     "FieldConfig",
-    "FileRow",
     "IngestConfig",
     "IngestError",
     "IngestOptions",
@@ -46,12 +44,13 @@ __all__ = [
     "Inspector",
     "LineError",
     "PipelineReport",
-    "ReferenceDecoder",
     "RejectedLine",
     "RunSettings",
     "SchemaConfig",
+    "SlowDecoderWarning",
     "dead_letters",
     "files",
+    "open_decoder",
     "replay",
     "run",
     "run_ingest",

@@ -52,9 +52,6 @@ class Produced:
     plain_bytes: int
     """Bytes of the files after decompression."""
 
-    unknown_fields: int
-    """Keys in the rows that the schema does not have."""
-
 
 class PlanAssembler:
     """Writes the rows of one plan's files into shared parts, and names all outputs.
@@ -77,7 +74,6 @@ class PlanAssembler:
         self._outcomes: list[FileOutcome] = []
         self._outputs = 0
         self._plain_bytes = 0
-        self._unknown_fields = 0
 
     def add(self, file: DecodedFile) -> tuple[ProducedPart, ...]:
         """Take the next file; the outputs that are finished with it.
@@ -95,7 +91,6 @@ class PlanAssembler:
         file.letters.close()
         self._outcomes.append(file.outcome)
         self._plain_bytes += file.plain_bytes
-        self._unknown_fields += file.unknown_fields
         return self._named([*file.parts, *self._rows.take_finished()])
 
     def finish(self) -> Produced:
@@ -109,7 +104,6 @@ class PlanAssembler:
             dead_letters=self._named_letters(self._letters.finish()),
             outcomes=tuple(self._outcomes),
             plain_bytes=self._plain_bytes,
-            unknown_fields=self._unknown_fields,
         )
 
     def abort(self) -> None:

@@ -35,6 +35,8 @@ class CycleResult:
     """Rows committed."""
     dead_lines: int = 0
     """Lines that stand in the dead letters."""
+    unknown_fields: int = 0
+    """Keys in the rows that the schema does not have."""
     parts: int = 0
     """Parquet files committed."""
     bytes: int = 0
@@ -62,6 +64,7 @@ class CycleResult:
             returned_files=states.count(FileState.RETURNED),
             rows=sum(outcome.rows for outcome in seal.outcomes),
             dead_lines=sum(outcome.dead_lines for outcome in seal.outcomes),
+            unknown_fields=sum(outcome.unknown_fields for outcome in seal.outcomes),
             parts=len(seal.parts),
             bytes=sum(part.size for part in seal.parts),
         )

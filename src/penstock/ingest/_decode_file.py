@@ -77,9 +77,6 @@ class DecodedFile:
     plain_bytes: int
     """Bytes of it after decompression."""
 
-    unknown_fields: int
-    """Keys in its rows that the schema does not have."""
-
     def close(self) -> None:
         """Remove what it holds on the disk. Safe to call twice."""
         self.letters.close()
@@ -186,7 +183,10 @@ class _FileWork:
     def finish(self) -> DecodedFile:
         batches, parts = self._rows.finish()
         outcome = FileOutcome(
-            state=FileState.ROWS, rows=self._rows.count, dead_lines=self._letters.count
+            state=FileState.ROWS,
+            rows=self._rows.count,
+            dead_lines=self._letters.count,
+            unknown_fields=self._unknown,
         )
         return self._decoded(outcome, batches, parts)
 
@@ -218,7 +218,6 @@ class _FileWork:
             letters=self._letters.rewound(),
             letter_count=self._letters.count,
             plain_bytes=self._end,
-            unknown_fields=self._unknown,
         )
 
 

@@ -25,6 +25,8 @@ class Figures:
     """Files that were no longer there, or not as planned, when they were read."""
     files_returned: int = 0
     """Files that are pending again."""
+    unknown_fields: int = 0
+    """Keys in the rows that the schema does not have; they are in no column."""
     failures: Mapping[str, int] = field(default_factory=dict)
     """Dead letters by stage: `read` for whole files, `decode` for lines."""
 
@@ -39,6 +41,7 @@ class Figures:
             bytes_written=result.bytes,
             files_gone=result.gone_files,
             files_returned=result.returned_files,
+            unknown_fields=result.unknown_fields,
             failures={"read": result.dead_files, "decode": result.dead_lines},
         )
 
@@ -81,6 +84,11 @@ class FigureMetrics:
             "Size of the Parquet files added to the table.",
             ("pipeline",),
         ).labels(**of)
+        self._unknown_fields = metrics.counter(
+            "penstock_unknown_fields_total",
+            "Keys in the rows that the schema does not have.",
+            ("pipeline",),
+        ).labels(**of)
         self._files = {
             status: files.labels(**of, status=status)
             for status in ("committed", "dead", "gone", "returned")
@@ -99,6 +107,7 @@ class FigureMetrics:
         self._rows.add(result.rows)
         self._parts.add(result.parts)
         self._bytes.add(result.bytes)
+        self._unknown_fields.add(result.unknown_fields)
         self._files["committed"].add(result.files)
         self._files["dead"].add(result.dead_files)
         self._files["gone"].add(result.gone_files)

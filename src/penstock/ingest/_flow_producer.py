@@ -12,8 +12,10 @@ from penstock.ingest._errors import IngestError
 from penstock.ingest._plan import Plan
 from penstock.ingest._plan_flow import PlanFlow, Work
 from penstock.ingest._producer import Produced, Producer
+from penstock.telemetry import get_logger
 
 T = TypeVar("T")
+_log = get_logger("ingest")
 
 
 class AbandonedError(IngestError):
@@ -36,6 +38,7 @@ class FlowProducer(Producer):
         self._threads = threads
         self._task: asyncio.Task[Produced] | None = None
         self._flow: PlanFlow | None = None
+        self._seq = 0
         self._planned = 0
         self._abandoned = False
 
@@ -49,9 +52,18 @@ class FlowProducer(Producer):
             self._task.cancel()
 
     @property
-    def progress(self) -> tuple[int, int]:
-        """Files decoded, and files in all, of the plan in hand; both 0 where there is none."""
-        return (self._flow.files_done, self._planned) if self._flow else (0, 0)
+    def in_hand(self) -> str:
+        """How far the plan in hand is, for people; empty where there is none."""
+        return (
+            f"plan {self._seq}: {self._flow.files_done} of {self._planned} files"
+            if self._flow
+            else ""
+        )
+
+    @property
+    def queues(self) -> str:
+        """What waits in the plan in hand, for people."""
+        return self._flow.queues if self._flow else ""
 
     async def _until_abandoned(self, plan: Plan) -> Produced:
         label = f"{plan.pipeline}/{plan.seq}"
@@ -69,10 +81,9 @@ class FlowProducer(Producer):
     async def _produce(self, plan: Plan) -> Produced:
         directory = self._work.directory / f"{plan.seq}-{uuid4().hex}"
         await self._blocking(partial(directory.mkdir, parents=True))
-        self._flow, self._planned = (
-            PlanFlow(self._work, plan, directory, self._blocking),
-            len(plan.files),
-        )
+        _log.info("working on a plan", pipeline=plan.pipeline, plan=plan.seq, files=len(plan.files))
+        self._seq, self._planned = plan.seq, len(plan.files)
+        self._flow = PlanFlow(self._work, plan, directory, self._blocking)
         try:
             return await self._flow.run()
         finally:

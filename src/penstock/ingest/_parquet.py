@@ -10,8 +10,8 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from penstock.ingest._encodings import encodings
 from penstock.ingest._plan import WriterSettings
-from penstock.ingest._schema_config import TYPE_KEY
 from penstock.ingest._statistics import delta_stats
 
 _MAX_GROUP_BYTES = 64 * 1024 * 1024
@@ -54,7 +54,7 @@ class RollingWriter:
         Args:
             open_path: Names the next file to write; it does not exist.
             schema: Of every batch.
-            settings: Codec, sizes.
+            settings: Codec, encodings, sizes.
         """
         self._open_path = open_path
         self._schema = schema
@@ -106,7 +106,7 @@ class RollingWriter:
         self._pending.clear()
         self._pending_rows = self._pending_bytes = 0
         if self._file is None:
-            self._file = _OpenFile(self._open_path(), self._schema, self._settings.codec)
+            self._file = _OpenFile(self._open_path(), table, self._settings)
         self._file.write(table)
         if self._file.size >= self._settings.file_size:
             self._close_file()
@@ -120,16 +120,20 @@ class RollingWriter:
 class _OpenFile:
     """One Parquet file while it is written."""
 
-    def __init__(self, path: Path, schema: pa.Schema, codec: str) -> None:
+    def __init__(self, path: Path, first: pa.Table, settings: WriterSettings) -> None:
+        """Write nothing yet; the rows of the `first` row group may decide the encodings of all."""
         self._path = path
-        self._schema = schema
+        self._schema = first.schema
+        level = settings.compression_level
+        chosen = encodings(first, settings.dictionary, settings.integer_encoding)
         self._sink: BinaryIO = path.open("xb")
         self._writer = pq.ParquetWriter(
             self._sink,
-            schema,
-            compression=_CODECS[codec],
-            compression_level=_LEVELS.get(codec),
-            use_dictionary=dictionary_columns(schema),
+            self._schema,
+            compression=_CODECS[settings.codec],
+            compression_level=_LEVELS.get(settings.codec) if level is None else level,
+            use_dictionary=chosen.dictionary,
+            column_encoding=chosen.other,
             version="2.6",
             store_schema=False,
         )
@@ -163,20 +167,3 @@ class _OpenFile:
         with suppress(OSError):
             self._sink.close()
         self._path.unlink(missing_ok=True)
-
-
-def dictionary_columns(schema: pa.Schema) -> list[str]:
-    """The Parquet paths of the text columns, JSON text excepted: only they gain by a dictionary."""
-    return [path for field in schema for path in _text_paths(field, field.name)]
-
-
-def _text_paths(field: pa.Field, path: str) -> list[str]:
-    if pa.types.is_list(field.type):
-        return _text_paths(field.type.value_field, f"{path}.list.element")
-    if pa.types.is_struct(field.type):
-        members = [field.type.field(index) for index in range(field.type.num_fields)]
-        return [
-            found for member in members for found in _text_paths(member, f"{path}.{member.name}")
-        ]
-    plain = pa.types.is_string(field.type) and TYPE_KEY not in (field.metadata or {})
-    return [path] if plain else []

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -11,18 +11,23 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from penstock.base import Failpoints, RetryPolicy
+import pyarrow as pa
+
+from penstock.base import ConfigError, Failpoints, Problem, RetryPolicy
+from penstock.ingest._compiled_decoder import open_decoder
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._cycle import CycleResult
+from penstock.ingest._decoder import Decoder
 from penstock.ingest._figures import FigureMetrics, Figures
 from penstock.ingest._flow_producer import FlowProducer
 from penstock.ingest._places import Places
 from penstock.ingest._plan import FileVersion
 from penstock.ingest._protocol_errors import CommitBlockedError, DamagedStateError
 from penstock.ingest._spool import spool
+from penstock.ingest._threads import DaemonThreads
 from penstock.ingest._worker import Turn, Worker, work_of
 from penstock.storage import StoragePool, StoreUnavailableError
-from penstock.table import TableUnavailableError
+from penstock.table import SchemaError, TableUnavailableError
 from penstock.telemetry import ProgressRow, get_logger
 from penstock.topology import DamagedStateError as TopologyDamagedStateError
 from penstock.topology import FailureLimitError, Pipeline, PipelineContext, PipelineError
@@ -37,7 +42,7 @@ _STORE_RETRY = RetryPolicy(
 )
 _YOUNG_PAUSE_S = 0.1
 _FRUITLESS_TURNS = 5
-_ABANDON_S = 10.0
+_ABANDON_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,9 @@ class IngestOptions:
 
     replay: tuple[FileVersion, ...] = ()
     """Dead-letter files to put through instead of looking at the sources; ends then."""
+
+    open_decoder: Callable[[pa.Schema], Decoder] = open_decoder
+    """Makes what reads the lines."""
 
     failpoints: Failpoints = field(default_factory=Failpoints)
     """Crossed at the points of the protocol."""
@@ -88,7 +96,8 @@ class IngestPipeline(Pipeline):
         self._chance = random.Random(key)  # noqa: S311 - spreads load, guards nothing
         self._settled = CycleResult()
         self._producer: FlowProducer | None = None
-        self._waiting = 0
+        self._waiting: int | None = None
+        self._finished = False
 
     @property
     def key(self) -> str:
@@ -99,13 +108,27 @@ class IngestPipeline(Pipeline):
         """What was settled since the start of the program."""
         return Figures.of(self._settled)
 
-    def progress(self) -> ProgressRow:
-        """How far it is, for people who watch."""
-        done, planned = self._producer.progress if self._producer else (0, 0)
-        hand = f", plan in hand: {done} of {planned} files" if planned else ""
-        dead = self._settled.dead_letters
-        note = f"{self._settled.files:,} files{f', {dead:,} dead letters' if dead else ''}{hand}"
-        return ProgressRow(self._key, self._settled.rows, note=note)
+    @property
+    def finished(self) -> bool:
+        """Whether all that was there has been settled; of one that follows it is never said."""
+        return self._finished
+
+    def progress(self) -> tuple[ProgressRow, ProgressRow]:
+        """How far it is, for people who watch: its files, and its rows."""
+        settled = self._settled
+        done, dead = settled.files + settled.dead_files, settled.dead_letters
+        queues = self._producer.queues if self._producer else ""
+        letters = f"{dead:,} dead letter{'s' if dead > 1 else ''}" if dead else ""
+        notes = (self._producer.in_hand if self._producer else "", letters)
+        return (
+            ProgressRow(
+                f"{self._key} files",
+                done,
+                total=None if self._waiting is None else done + self._waiting,
+                note=", ".join(filter(None, notes)),
+            ),
+            ProgressRow(f"{self._key} rows", settled.rows, note=queues and f"waiting: {queues}"),
+        )
 
     async def run(self) -> str:
         try:
@@ -113,6 +136,9 @@ class IngestPipeline(Pipeline):
                 await self._turns(worker)
         except DamagedStateError as error:
             raise TopologyDamagedStateError(str(error)) from error
+        except SchemaError as error:
+            problem = Problem(self._config.sink.table_uri, 0, f"{self._key}.schema", str(error))
+            raise ConfigError((problem,)) from error
         return str(self.figures)
 
     @asynccontextmanager
@@ -122,13 +148,14 @@ class IngestPipeline(Pipeline):
         assert isinstance(pool, StoragePool)  # noqa: S101 - as the constructor asks
         sink, loop = self._config.sink, asyncio.get_running_loop()
         count = 2 + self._config.max_concurrent_files + sink.max_concurrent_uploads
-        threads = ThreadPoolExecutor(count, thread_name_prefix=f"{self._key}/ingest")
+        threads = DaemonThreads(count, f"{self._key}/ingest")
         try:
             with spool(self._options.state_dir / "spool" / self._key) as directory:
                 places = Places.open(self._key, self._config, pool)
                 work = work_of(
                     self._key, self._config, places, self._context,
-                    directory=directory, failpoints=self._options.failpoints,
+                    directory=directory, open_decoder=self._options.open_decoder,
+                    failpoints=self._options.failpoints,
                 )  # fmt: skip
                 self._producer = FlowProducer(work, loop, threads)
                 worker = Worker(
@@ -138,7 +165,7 @@ class IngestPipeline(Pipeline):
                 yield _Threaded(worker, self._producer, threads)
         finally:
             self._producer = None
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.shutdown()
 
     async def _turns(self, threaded: "_Threaded") -> None:
         worker, shutdown = threaded.worker, self._context.shutdown
@@ -165,6 +192,7 @@ class IngestPipeline(Pipeline):
             if worker.limit_reached:
                 raise FailureLimitError(self._over_the_limit())
             if self._ends(turn, fruitless):
+                self._finished = True
                 return
             await shutdown.pause(self._pause(turn, number, fruitless))
 
@@ -198,6 +226,7 @@ class IngestPipeline(Pipeline):
 
     def _look_after(self, turn: Turn) -> None:
         self._health.idle()
+        self._waiting = turn.waiting + turn.young
         self._metrics.look(waiting=turn.waiting + turn.young, changed=len(turn.changed))
         if turn.changed:
             _log.warning(
@@ -242,7 +271,7 @@ class IngestPipeline(Pipeline):
 class _Threaded:
     """A worker that is called from the loop, in threads."""
 
-    def __init__(self, worker: Worker, producer: FlowProducer, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, worker: Worker, producer: FlowProducer, threads: Executor) -> None:
         self.worker = worker
         self._producer = producer
         self._threads = threads
@@ -254,7 +283,9 @@ class _Threaded:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             self._producer.abandon()
-            await asyncio.wait([running], timeout=_ABANDON_S)
+            done, _ = await asyncio.wait([running], timeout=_ABANDON_S)
+            for ended in done:
+                ended.exception()  # that it was given up is no news
             raise
 
 

@@ -1,8 +1,30 @@
 """The plan: what goes into the table next, decided once and written down before any work."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from penstock.base import Record
+
+
+class DictionaryUse(StrEnum):
+    """Which columns of a Parquet file hold each value once and refer to it by number."""
+
+    STRINGS = "strings"
+    """Text, JSON text excepted."""
+    SAMPLED = "sampled"
+    """Those that repeat themselves in the first row group of their file."""
+    NONE = "none"
+    ALL = "all"
+    """All but booleans, which Parquet packs into bits."""
+
+
+class IntegerEncoding(StrEnum):
+    """How integers, dates and timestamps without a dictionary are written."""
+
+    PLAIN = "plain"
+    """As they are, 4 or 8 bytes each."""
+    DELTA = "delta"
+    """As differences from the value before, in as few bits as they need: DELTA_BINARY_PACKED."""
 
 
 class FileVersion(Record):
@@ -35,6 +57,17 @@ class WriterSettings(Record):
 
     spill_limit: int
     """A file with more decoded bytes than this gets outputs of its own."""
+
+    # Plans of the first version lack the keys below; the defaults say how those were written.
+
+    compression_level: int | None = None
+    """Of the codec; None is 1 for zstd and the library's own for the others."""
+
+    dictionary: DictionaryUse = DictionaryUse.STRINGS
+    """Which columns get a dictionary."""
+
+    integer_encoding: IntegerEncoding = IntegerEncoding.PLAIN
+    """How integers, dates and timestamps without a dictionary are written."""
 
 
 class Plan(Record):

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from penstock.base import Failpoints, RetryPolicy
-from penstock.flow import FatalError, Flow, FlowFailedError, stage
-from penstock.ingest._assemble import PlanAssembler, ProducedPart
+from penstock.flow import FatalError, Flow, FlowFailedError, RunningFlow, stage
+from penstock.ingest._assemble import PlanAssembler, ProducedLetters, ProducedPart
 from penstock.ingest._assemble import Produced as LocallyProduced
 from penstock.ingest._decode_file import DecodedFile, DecodeSettings, FileOpener, decode_file
 from penstock.ingest._decoder import Decoder
@@ -74,6 +74,7 @@ class PlanFlow:
         self._left = len(plan.files)
         self._finished: LocallyProduced | None = None
         self._failure: Exception | None = None
+        self._running: RunningFlow | None = None
         self._chance = random.Random(f"{plan.pipeline}/{plan.seq}")  # noqa: S311 - spreads retries
         self.files_done = 0
         """Files decoded so far."""
@@ -95,12 +96,20 @@ class PlanFlow:
             | uploaded.append
         )
         try:
-            await flow.run_async()
+            async with flow.start() as running:
+                self._running = running
+                await running.wait()
             return await self._close(tuple(uploaded))
         except FlowFailedError as error:
             raise (self._failure or error) from error
         finally:
             self._assembler.abort()
+
+    @property
+    def queues(self) -> str:
+        """What waits before each stage, and how much may; the sink, a list, takes all at once."""
+        stages = self._running.statistics().stages.values() if self._running else ()
+        return ", ".join(f"{s.name} {s.queue_items}/{s.capacity}" for s in [*stages][:-1])
 
     def _stage(self, function: Callable[..., Any], **options: Any) -> Any:
         limit = options.get("workers", 1)
@@ -152,22 +161,25 @@ class PlanFlow:
     async def _upload(self, output: ProducedPart) -> Part:
         with self._ending():
             async with self._work.context.permit(self._work.pipeline):
-                put = partial(self._work.root.put_file, output.part.name, output.path)
-                await self._blocking(put)
-            output.path.unlink()
-            self._work.failpoints.cross("output.stored")
+                await self._blocking(partial(self._store, output))
             return output.part
+
+    def _store(self, output: ProducedPart) -> None:
+        self._work.root.put_file(output.part.name, output.path)
+        output.path.unlink()
+        self._work.failpoints.cross("output.stored")
 
     async def _close(self, parts: tuple[Part, ...]) -> Produced:
         finished = self._finished
         assert finished is not None  # noqa: S101 - the last file of a flow that did not fail finishes it
         letters = finished.dead_letters
-        if letters is None:
-            return Produced(parts, None, finished.outcomes)
-        put = partial(self._work.dead_letters.put_file, letters.file.name, letters.path)
-        await self._blocking(put)
+        if letters is not None:
+            await self._blocking(partial(self._store_letters, letters))
+        return Produced(parts, letters.file if letters else None, finished.outcomes)
+
+    def _store_letters(self, letters: ProducedLetters) -> None:
+        self._work.dead_letters.put_file(letters.file.name, letters.path)
         self._work.failpoints.cross("letters.stored")
-        return Produced(parts, letters.file, finished.outcomes)
 
     def _ending(self) -> "_Ending":
         return _Ending(self)

@@ -1,19 +1,23 @@
 """Ingestion as a whole: from a configuration to a report."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TextIO
 
+import pyarrow as pa
+
 from penstock.base import Clock, Failpoints
+from penstock.ingest._compiled_decoder import open_decoder
 from penstock.ingest._config import PipelineConfig
+from penstock.ingest._decoder import Decoder
 from penstock.ingest._figures import Figures
 from penstock.ingest._load import IngestConfig
 from penstock.ingest._pipeline import IngestOptions, IngestPipeline
 from penstock.ingest._plan import FileVersion
 from penstock.storage import StoragePool
-from penstock.telemetry import Progress
+from penstock.telemetry import Progress, ProgressRow, get_logger, plain_line
 from penstock.topology import (
     FailurePolicy,
     PipelineContext,
@@ -23,6 +27,8 @@ from penstock.topology import (
     make_context,
     run_pipelines,
 )
+
+_log = get_logger("ingest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class IngestReport:
     """In the order of the configuration."""
 
     exit_code: int
-    """0 where all is done, or was stopped and drained; else as the command line exits."""
+    """0 where all is done, or a follower was stopped and drained; else as the command line exits."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,10 @@ class RunSettings:
     """Instead of the configured one."""
 
     progress: TextIO | None = None
-    """Where to show how far it is."""
+    """Where to show how far it is: redrawn in place on a terminal; elsewhere it goes to the log."""
+
+    open_decoder: Callable[[pa.Schema], Decoder] = open_decoder
+    """Makes what reads the lines of a pipeline, for the columns of its table."""
 
     failpoints: Failpoints = field(default_factory=Failpoints)
     """Crossed at the points of the protocol."""
@@ -96,7 +105,7 @@ async def run_ingest(config: IngestConfig, settings: RunSettings) -> IngestRepor
             supervision=Supervision(on_failure=FailurePolicy.ISOLATE) if ends else None,
             context=context,
         )
-    return _report(pipelines, stats)
+    return IngestReport(_reports(pipelines, stats), _exit_code(pipelines, stats, ends=ends))
 
 
 def _chosen(config: IngestConfig, settings: RunSettings) -> Mapping[str, PipelineConfig]:
@@ -110,6 +119,7 @@ def _options(key: str, config: IngestConfig, settings: RunSettings) -> IngestOpt
         state_dir=config.state_dir,
         once=settings.once,
         replay=(settings.replay or {}).get(key, ()),
+        open_decoder=settings.open_decoder,
         failpoints=settings.failpoints,
     )
 
@@ -123,7 +133,10 @@ async def _shown(
         yield
         return
     view = Progress(
-        lambda: [pipeline.progress() for pipeline in pipelines], clock=context.clock, stream=stream
+        lambda: [row for pipeline in pipelines for row in pipeline.progress()],
+        clock=context.clock,
+        stream=stream,
+        write=_log_progress,
     )
     task = asyncio.create_task(view.run(), name="ingest/progress")
     try:
@@ -134,7 +147,18 @@ async def _shown(
             await task
 
 
-def _report(pipelines: Sequence[IngestPipeline], stats: Stats) -> IngestReport:
+def _log_progress(row: ProgressRow) -> None:
+    _log.info("progress", so_far=plain_line(row))
+
+
+def _exit_code(pipelines: Sequence[IngestPipeline], stats: Stats, *, ends: bool) -> int:
+    """A signal that came before work with an end was at its end is told, however well all drained."""
+    if stats.exit_code or not (ends and stats.signal):
+        return stats.exit_code
+    return 0 if all(pipeline.finished for pipeline in pipelines) else 128 + stats.signal
+
+
+def _reports(pipelines: Sequence[IngestPipeline], stats: Stats) -> tuple[PipelineReport, ...]:
     reports = []
     for pipeline in pipelines:
         outcome = stats.outcomes[pipeline.key]
@@ -142,4 +166,4 @@ def _report(pipelines: Sequence[IngestPipeline], stats: Stats) -> IngestReport:
         message = outcome.message if isinstance(outcome, TaskOutput) else str(outcome)
         ended = "completed" if completed else type(outcome).__name__.lower()
         reports.append(PipelineReport(pipeline.key, ended, message, pipeline.figures))
-    return IngestReport(tuple(reports), stats.exit_code)
+    return tuple(reports)

@@ -32,6 +32,9 @@ class FileOutcome(Record):
     dead_lines: int = 0
     """Lines in the dead letters."""
 
+    unknown_fields: int = 0
+    """Keys in its rows that the schema does not have; they are in no column."""
+
     error: str = ""
     """The stable class of what went wrong, where the state is not `rows`."""
 

@@ -1,12 +1,15 @@
 """What a user writes about a table, and about what may not enter it."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from penstock.base import Config, Duration, Size
 from penstock.ingest._location_config import Location, StorageOptions
+from penstock.ingest._plan import DictionaryUse, IntegerEncoding
 
 
 class Codec(StrEnum):
@@ -17,6 +20,11 @@ class Codec(StrEnum):
     GZIP = "gzip"
     LZ4 = "lz4"
     UNCOMPRESSED = "uncompressed"
+
+
+_LEVELS: Mapping[Codec, range] = MappingProxyType(
+    {Codec.ZSTD: range(-7, 23), Codec.GZIP: range(1, 10)}
+)
 
 
 class BadLines(StrEnum):
@@ -37,6 +45,15 @@ class SinkConfig(Config):
     compression: Codec = Codec.ZSTD
     """Codec of the Parquet files: `zstd`, `snappy`, `gzip`, `lz4` or `uncompressed`."""
 
+    compression_level: int | None = None
+    """-7 (fast) to 22 (small) for `zstd`, 1 to 9 for `gzip`; by default 1 and 9. The other codecs have none."""
+
+    dictionary: DictionaryUse = DictionaryUse.STRINGS
+    """Columns with a dictionary: `strings`, `sampled` (those of which at most a tenth of the values in the file's first row group are distinct), `none` or `all`."""
+
+    integer_encoding: IntegerEncoding = IntegerEncoding.PLAIN
+    """How integers, dates and timestamps without a dictionary are written: `plain`, or `delta` (DELTA_BINARY_PACKED), which old readers refuse."""
+
     file_size_mb: int = Field(default=128, ge=1, le=65_536)
     """A Parquet file is closed after the batch that takes it past this many MiB."""
 
@@ -48,6 +65,23 @@ class SinkConfig(Config):
 
     storage_options: StorageOptions = Field(default_factory=dict)
     """Options of the object store."""
+
+    @model_validator(mode="after")
+    def _no_idle_option(self) -> "SinkConfig":
+        """What would change nothing was meant to change something."""
+        levels = _LEVELS.get(self.compression, range(0))
+        if self.compression_level is not None and self.compression_level not in levels:
+            way_out = f"write {levels.start} to {levels.stop - 1}" if levels else "leave it out"
+            raise ValueError(
+                f"{self.compression.value} has no compression_level {self.compression_level}; {way_out}"
+            )
+        delta = self.integer_encoding is IntegerEncoding.DELTA
+        if delta and self.dictionary is DictionaryUse.ALL:
+            raise ValueError(
+                "with dictionary: all no column is left for integer_encoding: delta; "
+                "write dictionary: strings or sampled, or leave integer_encoding out"
+            )
+        return self
 
 
 class PlanConfig(Config):

@@ -1,10 +1,12 @@
 """One pipeline's parts put together, and one turn of it. Everything here blocks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+
+import pyarrow as pa
 
 from penstock.base import Clock, Failpoints, RetryPolicy
 from penstock.ingest._checkpointer import Checkpointer
@@ -12,6 +14,7 @@ from penstock.ingest._committer import Committer
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._cycle import Cycle, CycleResult, Steps
 from penstock.ingest._decode_file import DecodeSettings
+from penstock.ingest._decoder import Decoder
 from penstock.ingest._discovery import Discovery, Found
 from penstock.ingest._layout import live_lane
 from penstock.ingest._ledger import Ledger
@@ -22,7 +25,6 @@ from penstock.ingest._plan_flow import Work
 from penstock.ingest._planner import PlanLimits, Planner, PlanTemplate
 from penstock.ingest._prefixes import recent_prefixes
 from penstock.ingest._producer import Producer
-from penstock.ingest._reference_decoder import ReferenceDecoder
 from penstock.ingest._sealer import Sealer
 from penstock.ingest._source_config import PartitionFilter
 from penstock.topology import PipelineContext
@@ -118,14 +120,14 @@ class Worker:
 
 def work_of(
     key: str, config: PipelineConfig, places: Places, context: PipelineContext, *,
-    directory: Path, failpoints: Failpoints,
+    directory: Path, open_decoder: Callable[[pa.Schema], Decoder], failpoints: Failpoints,
 ) -> Work:  # fmt: skip
     """What the plans of a pipeline need to be worked on."""
     return Work(
         pipeline=key,
         context=context,
         opener=StoreOpener(places.sources, places.dead_letters),
-        decoder=ReferenceDecoder(config.schema_.to_arrow()),
+        decoder=open_decoder(config.schema_.to_arrow()),
         settings={
             name: DecodeSettings(
                 compression=source.compression.value if source.compression else "auto",
@@ -156,6 +158,9 @@ def template(key: str, config: PipelineConfig) -> PlanTemplate:
         file_size=config.sink.file_size_mb * 1024 * 1024,
         row_group_rows=config.sink.row_group_rows,
         spill_limit=_SPILL_LIMIT,
+        compression_level=config.sink.compression_level,
+        dictionary=config.sink.dictionary,
+        integer_encoding=config.sink.integer_encoding,
     )
     return PlanTemplate(key, live_lane(key), config.schema_.id, writer)
 

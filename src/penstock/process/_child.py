@@ -13,10 +13,12 @@ from pathlib import Path
 from penstock.base import Clock
 from penstock.process import _parent
 from penstock.process._spec import ExitKind, ExitStatus, ProcessSpec, ProcessStartError
-from penstock.process._tree import kill_tree, signal_tree, tree_members, tree_resident_bytes
+from penstock.process._tree import kill_tree, living, signal_tree, tree_members, tree_resident_bytes
 
 _LOOK_S = 0.25
 _END_LOOK_S = 0.02
+_KILLED_LOOK_S = 0.005
+_KILLED_S = 5.0  # longer only where the kernel itself hangs, on a dead network file system say
 
 
 class ChildProcess:
@@ -49,7 +51,7 @@ class ChildProcess:
                     await self._end(limit)
         finally:
             waiter.cancel()
-        self._close()
+        await self._close()
         return self._status()
 
     async def stop(self) -> ExitStatus:
@@ -68,14 +70,18 @@ class ChildProcess:
             while self._clock.monotonic() < deadline and tree_members(self.pid, self._known):
                 await self._clock.sleep(_END_LOOK_S)
         finally:
-            self._close()
+            await self._close()
         await self._process.wait()
 
-    def _close(self) -> None:
-        """Kill what is left. Only once: afterwards the id may be given to another process."""
-        if not self._closed:
-            self._closed = True
-            kill_tree(self.pid, self._known)
+    async def _close(self) -> None:
+        """Kill what is left, and see it end; only once: the id may be given to another process."""
+        if self._closed:
+            return
+        self._closed = True
+        killed = kill_tree(self.pid, self._known)
+        deadline = self._clock.monotonic() + _KILLED_S
+        while self._clock.monotonic() < deadline and living(killed):
+            await self._clock.sleep(_KILLED_LOOK_S)
 
     async def _ended_within(self, waiter: asyncio.Task[int], seconds: float) -> bool:
         sleeper = asyncio.create_task(self._clock.sleep(seconds), name=f"process/{self.pid}/pause")

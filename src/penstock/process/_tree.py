@@ -57,11 +57,21 @@ def signal_tree(
     return members
 
 
-def kill_tree(leader: int, known: frozenset[TreeMember] = frozenset()) -> None:
-    """Kill every process of the tree with SIGKILL, those born meanwhile too."""
+def living(members: frozenset[TreeMember]) -> frozenset[TreeMember]:
+    """Those that have not ended."""
+    return frozenset(
+        entry.member for entry in _entries() if entry.member in members and entry.state not in "ZX"
+    )
+
+
+def kill_tree(leader: int, known: frozenset[TreeMember] = frozenset()) -> frozenset[TreeMember]:
+    """Kill every process of the tree with SIGKILL, those born meanwhile too, and return them.
+
+    A process that was killed takes a moment to end: see `living`.
+    """
     stopped = signal_tree(leader, signal.SIGSTOP, known)  # what stands still has no more children
     killed = signal_tree(leader, signal.SIGKILL, stopped)
-    signal_tree(leader, signal.SIGKILL, killed)
+    return killed | signal_tree(leader, signal.SIGKILL, killed)
 
 
 def _members(leader: int, known: frozenset[TreeMember]) -> list[_Entry]:

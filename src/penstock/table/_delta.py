@@ -58,6 +58,10 @@ class DeltaLakeTable(LakeTable):
         if self._url.startswith(("s3://", "s3a://")):
             # Without it a commit to S3 would need a lock table.
             self._options.setdefault("aws_conditional_put", "etag")
+        if "://" in self._url:
+            # Its own ten attempts would hide for minutes that a store fails; whoever calls us backs off.
+            self._options.setdefault("max_retries", "3")
+            self._options.setdefault("retry_timeout", "30s")
 
     @property
     def url(self) -> str:

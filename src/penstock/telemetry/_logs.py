@@ -65,10 +65,9 @@ def setup_logs(
         limit: Lines per call site and period; by default 20 in 10 s.
         clock: For the default limit.
     """
-    out = stream or sys.stderr
-    terminal = _is_terminal(out)
+    terminal = _is_terminal(stream or sys.stderr)
     rate = limit or RateLimit(clock or SystemClock())
-    handler = _Handler(out, rate)
+    handler = _Handler(stream, rate)
     handler.setFormatter(
         _Formatter(as_json=not terminal if json is None else json, colors=terminal)
     )
@@ -143,7 +142,7 @@ class _Formatter(logging.Formatter):
 
 
 class _Handler(logging.Handler):
-    def __init__(self, stream: TextIO, limit: RateLimit) -> None:
+    def __init__(self, stream: TextIO | None, limit: RateLimit) -> None:
         super().__init__()
         self._stream = stream
         self._limit = limit
@@ -174,8 +173,10 @@ class _Handler(logging.Handler):
 
     def _write(self, record: logging.LogRecord) -> None:
         try:
-            self._stream.write(self.format(record) + "\n")
-            self._stream.flush()
+            # Looked up for each line: a live view puts itself there, to keep lines out of its picture.
+            stream = self._stream or sys.stderr
+            stream.write(self.format(record) + "\n")
+            stream.flush()
         except (OSError, ValueError):
             # Nobody reads any more: that must not stop the work that is being reported on.
             return

@@ -1,17 +1,20 @@
 """What the program is doing, for people who watch."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from penstock.base import Clock
 
 _LIVE_INTERVAL_S = 0.25
+_RATE_PERIOD_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ ProgressSource = Callable[[], Sequence[ProgressRow]]
 class Progress:
     """Shows the rows of its source: redrawn in place on a terminal, as plain lines elsewhere.
 
-    A stream that is closed or broken is drawn to in vain; it never stops the work.
+    A row that says the same as before is not repeated as a line. A stream that is closed or broken is drawn to in vain; it never stops the work.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Progress:
         stream: TextIO,
         live: bool | None = None,
         interval_s: float = 10.0,
+        write: Callable[[ProgressRow], None] | None = None,
     ) -> None:
         """Say what to show, and where.
 
@@ -65,6 +69,7 @@ class Progress:
             stream: Usually standard error.
             live: Redraw in place; by default where the stream is a terminal.
             interval_s: Seconds between plain lines.
+            write: Takes a row instead of its plain line being written; for logs.
         """
         self._source = source
         self._clock = clock
@@ -72,10 +77,11 @@ class Progress:
         self._live = _is_terminal(stream) if live is None else live
         self._interval_s = interval_s
         self._rates = _Rates(clock)
+        self._write = write or self._write_line
 
     async def run(self) -> None:
         """Show until cancelled; the last state is shown on the way out."""
-        screen = _LiveScreen(self._stream) if self._live else _PlainScreen(self._stream)
+        screen = _LiveScreen(self._stream) if self._live else _PlainScreen(self._write)
         interval_s = _LIVE_INTERVAL_S if self._live else self._interval_s
         try:
             while True:
@@ -85,17 +91,25 @@ class Progress:
             _guarded(screen.draw, self._rows())
             _guarded(screen.close)
 
+    def _write_line(self, row: ProgressRow) -> None:
+        self._stream.write(plain_line(row) + "\n")
+        self._stream.flush()
+
     def _rows(self) -> list[ProgressRow]:
         return [self._rates.fill(row) for row in self._source()]
 
 
 class _PlainScreen:
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, write: Callable[[ProgressRow], None]) -> None:
+        self._write = write
+        self._last: dict[str, ProgressRow] = {}
 
     def draw(self, rows: Sequence[ProgressRow]) -> None:
-        self._stream.writelines(plain_line(row) + "\n" for row in rows)
-        self._stream.flush()
+        for row in rows:
+            said = replace(row, rate=None)
+            if self._last.get(row.name) != said:
+                self._last[row.name] = said
+                self._write(row)
 
     def close(self) -> None:
         """Lines need no end."""
@@ -121,19 +135,22 @@ def _guarded(draw: Callable[..., None], *arguments: Any) -> None:
 
 
 class _Rates:
-    """Measures items per second from one look to the next."""
+    """Measures items per second over the last ten seconds, or since the look before if that is longer ago."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._seen: dict[str, tuple[float, int]] = {}
+        self._seen: dict[str, deque[tuple[float, int]]] = {}
         self._start = clock.monotonic()
 
     def fill(self, row: ProgressRow) -> ProgressRow:
         if row.rate is not None:
             return row
         now = self._clock.monotonic()
-        then, done = self._seen.get(row.name, (self._start, 0))
-        self._seen[row.name] = (now, row.done)
+        seen = self._seen.setdefault(row.name, deque([(self._start, 0)]))
+        while len(seen) > 1 and now - seen[0][0] > _RATE_PERIOD_S:
+            seen.popleft()
+        then, done = seen[0]
+        seen.append((now, row.done))
         return replace(row, rate=(row.done - done) / (now - then) if now > then else None)
 
 
@@ -153,11 +170,22 @@ def plain_line(row: ProgressRow) -> str:
 
 def _table(rows: Sequence[ProgressRow]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for title in ("", "done", "rate", "to go", "queue", ""):
-        table.add_column(title, justify="left" if not title else "right")
-    for row in rows:
-        rate = "" if row.rate is None else f"{row.rate:,.0f}/s"
-        table.add_row(row.name, _done(row), rate, _eta(row), _queue(row), row.note)
+    columns = [
+        ("", [row.name for row in rows]),
+        ("done", [_done(row) for row in rows]),
+        ("rate", ["" if row.rate is None else f"{row.rate:,.0f}/s" for row in rows]),
+        ("to go", [_eta(row) for row in rows]),
+        ("queue", [_queue(row) for row in rows]),
+        (" ", [row.note for row in rows]),
+    ]
+    told = [(title, cells) for title, cells in columns if any(cells)]
+    for title, cells in told:
+        # Where the terminal is narrow, the notes are cut, and never the figures.
+        width = None if title == " " else max(map(len, cells))
+        side: JustifyMethod = "right" if title.strip() else "left"
+        table.add_column(title, justify=side, no_wrap=True, min_width=width)
+    for line in zip(*(cells for _, cells in told), strict=True):
+        table.add_row(*(Text(cell) for cell in line))
     return table
 
 

@@ -7,17 +7,23 @@ give equal data.
 Does not: import a test framework.
 """
 
+from penstock.testing._channel_conformance import ChannelConformance
 from penstock.testing._clock import FakeClock
 from penstock.testing._decoder_conformance import DecoderConformance
+from penstock.testing._flow_fakes import CrashingSource, ListSink, ListSource
 from penstock.testing._line_generator import GeneratedLines, generate
 from penstock.testing._line_mutator import generate_damaged, mutate
 from penstock.testing._table_conformance import TableConformance
 from penstock.testing._tables import MemoryCommit, MemoryTable
 
 __all__ = [
+    "ChannelConformance",
+    "CrashingSource",
     "DecoderConformance",
     "FakeClock",
     "GeneratedLines",
+    "ListSink",
+    "ListSource",
     "MemoryCommit",
     "MemoryTable",
     "TableConformance",

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from penstock.base import PenstockError
+from penstock.telemetry import get_logger
 from penstock.topology._context import PipelineContext
 from penstock.topology._outcomes import CancelReason, Stats, TaskOutcome
 from penstock.topology._pipeline import Supervisor
 
+_log = get_logger("topology")
 _BEAT_S = 1.0
 _HEALTH_NAME = "topology"
 
@@ -78,6 +80,7 @@ class RunningTopology:
             self.stop(CancelReason.SIGNAL)
             return
         self._signal = number
+        _log.info("finishing what is in hand; another signal ends it at once", signal=name)
         self.drain(name)
 
     async def wait_stopped(self) -> Stats:

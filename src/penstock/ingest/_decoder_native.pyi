@@ -1,0 +1,11 @@
+from typing import Any
+
+PATH: str
+
+class Decoder:
+    def __init__(
+        self, root: tuple[Any, ...], max_depth: int, max_line: int, cut: bool, /
+    ) -> None: ...
+    def decode(
+        self, data: Any, first_line: int, offset: int, /
+    ) -> tuple[Any, list[Any], int, int]: ...

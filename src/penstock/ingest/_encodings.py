@@ -1,0 +1,86 @@
+"""Which column of a Parquet file is written how; decided once per file, by its rows and settings alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.ingest._plan import DictionaryUse, IntegerEncoding
+from penstock.ingest._schema_config import TYPE_KEY
+
+_MAX_DISTINCT_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Encodings:
+    """What pyarrow's writer is told; a column in neither is written plainly."""
+
+    dictionary: list[str]
+    """Parquet paths of the columns with a dictionary."""
+
+    other: dict[str, str]
+    """Parquet paths of further columns, and the names of their encodings."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A column as Parquet has it: the members of structs and the items of lists are columns of their own."""
+
+    path: str
+    field: pa.Field
+    values: pa.ChunkedArray
+
+
+def encodings(first: pa.Table, dictionary: DictionaryUse, integers: IntegerEncoding) -> Encodings:
+    """Choose the encodings of a file whose first row group has the rows of `first`.
+
+    Two columns may share a path, as those of a struct `a` with the member `b` and of a field `a.b`
+    do; then they share a dictionary, and are delta encoded only if both can be.
+    """
+    rows = first if dictionary is DictionaryUse.SAMPLED else first.schema.empty_table()
+    leaves = [
+        leaf
+        for field, values in zip(rows.schema, rows.columns, strict=True)
+        for leaf in _leaves(field, values, field.name)
+    ]
+    chosen = {leaf.path: None for leaf in leaves if _gains(leaf, dictionary)}
+    if integers is IntegerEncoding.PLAIN:
+        return Encodings(list(chosen), {})
+    unfit = {leaf.path for leaf in leaves if not _integral(leaf.field.type)}
+    other = [leaf.path for leaf in leaves if leaf.path not in unfit and leaf.path not in chosen]
+    return Encodings(list(chosen), dict.fromkeys(other, "DELTA_BINARY_PACKED"))
+
+
+def _leaves(field: pa.Field, values: pa.ChunkedArray, path: str) -> Iterator[_Leaf]:
+    if pa.types.is_list(field.type):
+        yield from _leaves(field.type.value_field, pc.list_flatten(values), f"{path}.list.element")
+    elif pa.types.is_struct(field.type):
+        for index, column in enumerate(values.flatten()):
+            member = field.type.field(index)
+            yield from _leaves(member, column, f"{path}.{member.name}")
+    else:
+        yield _Leaf(path, field, values)
+
+
+def _gains(leaf: _Leaf, use: DictionaryUse) -> bool:
+    """Whether the column gets a dictionary."""
+    if use is DictionaryUse.NONE or pa.types.is_boolean(leaf.field.type):
+        return False
+    if use is DictionaryUse.STRINGS:
+        json = TYPE_KEY in (leaf.field.metadata or {})
+        return not json and bool(pa.types.is_string(leaf.field.type))
+    return use is DictionaryUse.ALL or _repeats(leaf.values)
+
+
+def _repeats(values: pa.ChunkedArray) -> bool:
+    """Whether at most a tenth of the values that are not null are distinct; never, where there is none."""
+    count: int = len(values) - values.null_count
+    distinct: int = pc.count_distinct(values).as_py()
+    return 0 < distinct <= count * _MAX_DISTINCT_SHARE
+
+
+def _integral(type_: pa.DataType) -> bool:
+    """Whether Parquet holds the type as an integer of 32 or 64 bits."""
+    kinds = (pa.types.is_integer, pa.types.is_date, pa.types.is_timestamp)
+    return any(kind(type_) for kind in kinds)

@@ -1,0 +1,63 @@
+"""Threads for what blocks, which no end of the program has to wait for."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Job = tuple[Future[Any], Callable[[], Any]]
+
+
+class DaemonThreads(Executor):
+    """At most `count` threads, started when they are needed.
+
+    The standard pool's threads are joined when the program ends, so that one upload that hangs
+    would keep a second signal from ending it.
+    """
+
+    def __init__(self, count: int, name: str) -> None:
+        """Start nothing yet."""
+        self._count = count
+        self._name = name
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._lock = Lock()
+        self._started = 0
+        self._open_jobs = 0
+
+    def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        with self._lock:
+            self._open_jobs += 1
+            start = self._started < min(self._count, self._open_jobs)
+            self._started += start
+            number = self._started
+        self._jobs.put((future, lambda: call(*args, **kwargs)))
+        if start:
+            Thread(target=self._work, name=f"{self._name}-{number}", daemon=True).start()
+        return future
+
+    def shutdown(self, wait: bool = False, *, cancel_futures: bool = True) -> None:  # noqa: FBT001, FBT002 - as the base has it
+        """Let the threads end after what they have in hand, or at once where they have nothing."""
+        del wait, cancel_futures
+        for _ in range(self._started):
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            future, call = job
+            if future.set_running_or_notify_cancel():
+                _settle(future, call)
+            with self._lock:
+                self._open_jobs -= 1
+
+
+def _settle(future: Future[Any], call: Callable[[], Any]) -> None:
+    try:
+        result = call()
+    except BaseException as error:  # noqa: BLE001 - carried over to whoever waits
+        future.set_exception(error)
+    else:
+        future.set_result(result)

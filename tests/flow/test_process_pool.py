@@ -1,0 +1,187 @@
+"""Stages in processes: the same semantics, and workers that may die."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock import Flow, stage
+from penstock.flow import FlowFailedError, NotPicklableError
+from tests.flow import process_stages as work
+
+pytestmark = pytest.mark.slow
+EXAMPLE = Path(__file__).parents[2] / "examples" / "three_stages.py"
+
+
+def children() -> set[str]:
+    tasks = Path("/proc/self/task").glob("*/children")
+    return {child for path in tasks for child in path.read_text().split()}
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """No child, descriptor or thread outlives a run."""
+    before, threads = (children(), descriptors()), set(threading.enumerate())
+
+    yield
+
+    for thread in set(threading.enumerate()) - threads:
+        # It has nothing left to do, but may not have got to its last line.
+        thread.join(5)
+        assert not thread.is_alive()
+    assert (children(), descriptors()) == before
+
+
+def test_the_three_stage_example_prints_what_it_says() -> None:
+    """A producer, a doubling stage with several workers, a printer: from a script, in order."""
+    done = subprocess.run([sys.executable, EXAMPLE], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == [str(2 * number) for number in range(1, 11)]
+    assert done.stderr == ""
+
+
+def test_the_end_of_the_stream_reaches_every_worker() -> None:
+    """One end mark on a shared queue stops one worker only, and the program never ends."""
+    rows: list[int] = []
+
+    report = (
+        Flow("end") | range(50) | stage(pool="process", workers=3)(work.twice) | rows.append
+    ).run()
+
+    assert sorted(rows) == [2 * number for number in range(50) if number != 13]
+    assert (report.dead, report.ending) == (1, "finished")
+    assert [letter.reason for letter in report.dead_letters] == ["poison"]
+
+
+def test_a_dead_worker_does_not_hang_the_rest() -> None:
+    """Only the message in its hands is tried again, and is a dead letter after the third crash."""
+    rows: list[int] = []
+
+    report = (
+        Flow("die") | range(60) | stage(pool="process", workers=2)(work.die_at_seven) | rows.append
+    ).run()
+
+    assert sorted(rows) == [number for number in range(60) if number != 7]
+    (letter,) = report.dead_letters
+    assert (letter.message_id, letter.reason, letter.attempts) == ("7", "crash", 3)
+    assert "signal SIGKILL" in letter.error
+    assert report.stages["die_at_seven"].replaced == 3
+
+
+def test_a_message_survives_one_crash_of_its_worker(tmp_path: Path) -> None:
+    """A crash costs an attempt, not the message."""
+    rows: list[int] = []
+    items = [(number, str(tmp_path)) for number in range(6)]
+
+    report = (Flow("once") | items | stage(pool="process")(work.die_once) | rows.append).run()
+
+    assert sorted(rows) == list(range(6))
+    assert (report.dead, report.stages["die_once"].retries) == (0, 1)
+
+
+def test_a_time_out_kills_the_worker_and_costs_one_message() -> None:
+    """The others are worked on by its successor."""
+    rows: list[int] = []
+
+    report = (
+        Flow("late")
+        | range(5)
+        | stage(pool="process", timeout="300ms")(work.hang_at_two)
+        | rows.append
+    ).run()
+
+    assert sorted(rows) == [0, 1, 3, 4]
+    assert [letter.reason for letter in report.dead_letters] == ["timeout"]
+
+
+def test_generators_batches_and_decorated_functions_run_there_too() -> None:
+    """Changing the pool changes no user code."""
+    rows: list[int] = []
+    flow = (
+        Flow("all")
+        | range(5)
+        | stage(pool="process", batch=3, within="10ms")(work.reject_three)
+        | work.decorated
+        | (lambda number: -number)
+        | stage(pool="process", streaming=True)(work.divide)
+        | rows.append
+    )
+
+    report = flow.run()
+
+    assert sorted(rows) == sorted([*range(1), *range(2), *range(4)])
+    assert (report.dead, report.filtered, report.acked) == (1, 1, 5)
+    assert report.statistics.balanced
+
+
+def test_large_payloads_travel_through_shared_memory_and_leave_nothing() -> None:
+    """Above and below the border of 256 KiB, there and back."""
+    sizes = [0, 1, 262_000, 262_144, 3_000_000]
+    rows: list[int] = []
+
+    flow = (
+        Flow("large")
+        | sizes
+        | stage(pool="process")(work.grow)
+        | stage(pool="process")(len_of)
+        | rows.append
+    )
+    flow.run()
+
+    assert sorted(rows) == sizes
+
+
+def len_of(data: bytes) -> int:
+    return len(data)
+
+
+def test_what_cannot_travel_is_named_with_the_way_out() -> None:
+    """A function, a payload and a result."""
+
+    def local(number: int) -> int:
+        return number
+
+    for items, function, name in (
+        ([1], local, "local"),
+        ([lambda: 0], work.twice, "<lambda>"),
+        ([1], work.unpicklable, "a result of its function"),
+    ):
+        with pytest.raises(FlowFailedError, match="use pool='thread'") as caught:
+            (Flow("stay") | items | stage(pool="process")(function) | print).run()
+        assert isinstance(caught.value.__cause__, NotPicklableError)
+        assert name in str(caught.value)
+
+
+PARENT = """
+import sys
+from penstock import Flow, stage
+from tests.flow.process_stages import hang
+(Flow("orphan") | [sys.argv[1]] | stage(pool="process")(hang) | print).run()
+"""
+
+
+def test_no_worker_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
+    """The worker sees its socket close, also in the middle of a call."""
+    mark = tmp_path / "pid"
+    os.mkfifo(mark)
+    root = Path(__file__).parents[2]
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(mark)], cwd=root)
+    pid = int(mark.read_text())
+    handle = os.pidfd_open(pid)
+
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+
+    gone, _, _ = select.select([handle], [], [], 20)
+    os.close(handle)
+    assert gone == [handle]

@@ -1,0 +1,140 @@
+"""Which column is written how: asked of the files themselves."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from penstock.ingest._encodings import encodings
+from penstock.ingest._plan import DictionaryUse, IntegerEncoding
+from tests.ingest.test_parquet import write
+
+SCHEMA = pa.schema(
+    [
+        ("i", pa.int64()),
+        ("f", pa.float64()),
+        ("b", pa.bool_()),
+        pa.field("j", pa.string(), metadata={b"penstock.type": b"json"}),
+        ("s", pa.string()),
+        ("d", pa.date32()),
+        ("l", pa.list_(pa.field("element", pa.string()))),
+        ("o", pa.struct([("t", pa.timestamp("us", tz="UTC")), ("x", pa.string())])),
+    ]
+)
+PATHS = ["i", "f", "b", "j", "s", "d", "l.list.element", "o.t", "o.x"]
+
+
+def row(number):
+    """Every tenth value of `i`, `s` and `o.t` is new; every value of the others."""
+    tens = number // 10
+    return {
+        "i": tens, "f": number / 2, "b": True, "j": str(number), "s": str(tens), "d": number,
+        "l": [f"l{number}"], "o": {"t": tens, "x": f"x{number}"},
+    }  # fmt: skip
+
+
+def table(rows, schema=SCHEMA):
+    return pa.Table.from_batches([pa.RecordBatch.from_pylist(rows, schema)])
+
+
+ROWS = table([row(number) for number in range(100)])
+
+
+def columns(tmp_path, rows=ROWS, **settings):
+    """The columns of the first row group of the one file."""
+    (part,) = write(rows.to_batches(), tmp_path, rows.schema, **settings)
+    group = pq.read_metadata(part.path).row_group(0)
+    assert pq.read_table(part.path).to_pylist() == rows.to_pylist()
+    return [group.column(index) for index in range(group.num_columns)]
+
+
+def with_dictionary(tmp_path, rows=ROWS, **settings):
+    found = columns(tmp_path, rows, **settings)
+    return [column.path_in_schema for column in found if column.has_dictionary_page]
+
+
+def delta_encoded(tmp_path, rows=ROWS, **settings):
+    found = columns(tmp_path, rows, integer_encoding=IntegerEncoding.DELTA, **settings)
+    return [column.path_in_schema for column in found if "DELTA_BINARY_PACKED" in column.encodings]
+
+
+@pytest.mark.parametrize(
+    ("use", "paths"),
+    [
+        (DictionaryUse.STRINGS, ["s", "l.list.element", "o.x"]),
+        (DictionaryUse.SAMPLED, ["i", "s", "o.t"]),
+        (DictionaryUse.NONE, []),
+        (DictionaryUse.ALL, [path for path in PATHS if path != "b"]),
+    ],
+)
+def test_the_columns_that_were_asked_for_get_a_dictionary(use, paths, tmp_path):
+    """Those inside lists and structs too; JSON text is hardly ever repeated, and no string here."""
+    assert with_dictionary(tmp_path, dictionary=use) == paths
+
+
+def test_unless_asked_for_only_strings_get_a_dictionary_and_nothing_is_delta_encoded(tmp_path):
+    """Every reader takes that."""
+    found = columns(tmp_path)
+    assert [c.path_in_schema for c in found if c.has_dictionary_page] == ["s", "l.list.element", "o.x"]  # fmt: skip
+    assert not any("DELTA" in encoding for column in found for encoding in column.encodings)
+
+
+@pytest.mark.parametrize(
+    ("use", "paths"),
+    [
+        (DictionaryUse.STRINGS, ["i", "d", "o.t"]),
+        (DictionaryUse.NONE, ["i", "d", "o.t"]),
+        (DictionaryUse.SAMPLED, ["d"]),
+    ],
+)
+def test_integers_dates_and_times_without_a_dictionary_are_delta_encoded(use, paths, tmp_path):
+    assert delta_encoded(tmp_path, dictionary=use) == paths
+
+
+def test_nulls_count_neither_as_values_nor_as_repeats(tmp_path):
+    """Ten different values among a thousand nulls do not repeat themselves; no value at all does not either."""
+    schema = pa.schema([("few", pa.int64()), ("none", pa.int64()), ("same", pa.int64())])
+    values = [{"few": n, "same": 1} for n in range(10)] + [{"same": 1}] * 990
+    rows = table(values, schema)
+    assert with_dictionary(tmp_path, rows, dictionary=DictionaryUse.SAMPLED) == ["same"]
+
+
+def test_a_filler_below_a_null_struct_is_no_value(tmp_path):
+    """It would make any member of a mostly absent struct look repeated."""
+    member = pa.field("m", pa.int64(), nullable=False)
+    schema = pa.schema([("o", pa.struct([member]))])
+    structs = pa.StructArray.from_arrays(
+        [pa.array([*range(10), *[0] * 190], pa.int64())],
+        fields=[member],
+        mask=pa.array([False] * 10 + [True] * 190),
+    )
+    rows = pa.Table.from_arrays([structs], schema=schema)
+    assert with_dictionary(tmp_path, rows, dictionary=DictionaryUse.SAMPLED) == []
+
+
+def test_the_first_row_group_of_each_file_decides_for_all_of_it(tmp_path):
+    """So a part's bytes depend on its own rows alone."""
+    schema = pa.schema([("i", pa.int64())])
+    rows = table([{"i": 7}] * 100 + [{"i": n} for n in range(100)], schema)
+    sampled = {"dictionary": DictionaryUse.SAMPLED, "row_group_rows": 100}
+    (one,) = write(rows.to_batches(), tmp_path / "one", schema, **sampled)
+    both = pq.read_metadata(one.path)
+    assert [both.row_group(n).column(0).has_dictionary_page for n in range(2)] == [True, True]
+    first, second = write(rows.to_batches(), tmp_path / "two", schema, file_size=1, **sampled)
+    found = [pq.read_metadata(part.path).row_group(0).column(0) for part in (first, second)]
+    assert [column.has_dictionary_page for column in found] == [True, False]
+
+
+def test_columns_that_share_a_path_are_written_too(tmp_path):
+    """A dot in a name makes `a.b` out of two columns; pyarrow would refuse to delta encode the text."""
+    schema = pa.schema([("a.b", pa.string()), ("a", pa.struct([("b", pa.int64())]))])
+    rows = table([{"a.b": str(n), "a": {"b": n}} for n in range(50)], schema)
+    for use in (DictionaryUse.NONE, DictionaryUse.STRINGS, DictionaryUse.SAMPLED):
+        assert delta_encoded(tmp_path / use.value, rows, dictionary=use) == []
+
+
+def test_the_cut_into_batches_does_not_matter():
+    """The same rows in other chunks get the same encodings."""
+    whole = encodings(ROWS, DictionaryUse.SAMPLED, IntegerEncoding.DELTA)
+    pieces = pa.concat_tables([ROWS.slice(start, 7) for start in range(0, 100, 7)])
+    assert pieces.column(0).num_chunks > 1
+    assert encodings(pieces, DictionaryUse.SAMPLED, IntegerEncoding.DELTA) == whole
