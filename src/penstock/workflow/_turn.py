@@ -32,6 +32,7 @@ class Turn:
         self._steps: dict[str, StepRecord] | None = None
         self._commands: list[Command] = []
         self._events: list[DomainEvent] = []
+        self._timed = False
 
     @property
     def graph(self) -> Graph:
@@ -108,6 +109,7 @@ class Turn:
     def set_timer(self, kind: TimerKind, after: timedelta | None, ref: AttemptRef) -> None:
         """Ask for a timer; none is set where there is no limit."""
         if after is not None:
+            self._timed = True
             self.ask(SetTimer(TimerId(kind, ref), self.now + after))
 
     def stop_attempt(self, ref: AttemptRef, unit: Unit, why: Failure) -> None:
@@ -118,8 +120,12 @@ class Turn:
             self.set_timer(TimerKind.STOP, self.graph.stop_grace, ref)
 
     def decision(self) -> Decision:
-        """Freeze what was collected; where nothing changed, the state is the very one from before."""
-        if self.run is self._before and self._steps is None and not self._events:
+        """Freeze what was collected; where nothing changed, the state is the very one from before.
+
+        A timer is a change: it is set by this decision's time, which the state must tell.
+        """
+        untouched = self.run is self._before and self._steps is None
+        if untouched and not (self._events or self._timed):
             return Decision(self._before, tuple(self._commands), ())
         steps = self.run.steps if self._steps is None else MappingProxyType(self._steps)
         state = replace(
