@@ -13,6 +13,7 @@ from penstock.testing._decoder_conformance import DecoderConformance
 from penstock.testing._flow_fakes import CrashingSource, ListSink, ListSource
 from penstock.testing._line_generator import GeneratedLines, generate
 from penstock.testing._line_mutator import generate_damaged, mutate
+from penstock.testing._store_conformance import StoreConformance
 from penstock.testing._table_conformance import TableConformance
 from penstock.testing._tables import MemoryCommit, MemoryTable
 
@@ -26,6 +27,7 @@ __all__ = [
     "ListSource",
     "MemoryCommit",
     "MemoryTable",
+    "StoreConformance",
     "TableConformance",
     "generate",
     "generate_damaged",

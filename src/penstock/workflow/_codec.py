@@ -11,6 +11,7 @@ from typing import Any, Final, get_args, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from penstock.base import RecordError
+from penstock.workflow._domain import DomainEvent
 from penstock.workflow._event import Event
 from penstock.workflow._graph import Graph
 from penstock.workflow._run import RunRecord, StepRecord
@@ -22,6 +23,7 @@ _STEP: Final = TypeAdapter(StepRecord)
 _EVENTS: Final[Mapping[str, TypeAdapter[Any]]] = {
     kind.__name__: TypeAdapter(kind) for kind in get_args(Event)
 }
+_DOMAIN: Final = TypeAdapter(DomainEvent)
 _HINTS: Final = get_type_hints(RunRecord)
 _HEAD: Final[Mapping[str, TypeAdapter[Any]]] = {
     field.name: TypeAdapter(_HINTS[field.name])
@@ -103,6 +105,25 @@ def decode_event(row: Row, *, place: str) -> Event:
     except ValidationError as error:
         raise _unreadable(error, "event", place) from error
     return event
+
+
+def encode_domain(told: DomainEvent) -> Row:
+    """A domain event, for the outbox."""
+    row: Row = _DOMAIN.dump_python(replace(told, data=dict(told.data)), mode="json")
+    return row
+
+
+def decode_domain(row: Row, *, place: str) -> DomainEvent:
+    """Read what `encode_domain` gave.
+
+    Raises:
+        RecordError: It is no such row, or of a kind that this version does not know.
+    """
+    try:
+        told = _DOMAIN.validate_python(row)
+    except ValidationError as error:
+        raise _unreadable(error, "domain event", place) from error
+    return replace(told, data=MappingProxyType(told.data))
 
 
 def _refuse_unknown(row: Row, kind: type[StepRecord], place: str) -> None:

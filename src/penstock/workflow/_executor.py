@@ -26,6 +26,9 @@ class Work:
     deadline: datetime | None = None
     """When the attempt times out; the kernel stops it then, executors may pass it on."""
 
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Text of the queries and scripts of the pinned version, by the path that the action names."""
+
 
 @dataclass(frozen=True)
 class JobHandle:
@@ -64,6 +67,9 @@ class Observation:
 
     failure: Failure | None = None
     """Set with FAILED, with the class by which the retry policy decides."""
+
+    beats: int = 0
+    """Rises with each sign of life, by which `timeout.heartbeat` is kept."""
 
 
 class Executor(Protocol):

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from penstock.base import Config, ConfigError, Document
+from penstock.base import Config, ConfigError, Document, RecordError
 from penstock.workflow import _checks
 from penstock.workflow._definition_config import (
     ActionConfig,
@@ -119,6 +119,25 @@ class Pipeline:
         files = read_files(data, directory or Path())
         return _checked(document, Findings(document, ""), files, checks or Checks())
 
+    @staticmethod
+    def decode(text: str, *, place: str) -> "Pipeline":
+        """Read what `encode` gave; it was valid then, and is not checked again.
+
+        Raises:
+            RecordError: It is no such text, or was written by a newer version.
+        """
+        try:
+            row = json.loads(text)
+            return Pipeline(DefinitionConfig.model_validate(row["definition"]), row["files"])
+        except (ValueError, LookupError, TypeError) as error:
+            raise RecordError(
+                f"{place} is not a definition that this version can read: {error}"
+            ) from error
+
+    def encode(self) -> str:
+        """The whole version as JSON, with the text of its files; of the same digest when read back."""
+        return json.dumps({"definition": self._dumped, "files": dict(self.files)}, sort_keys=True)
+
     @property
     def name(self) -> str:
         """Of the pipeline."""
@@ -127,11 +146,14 @@ class Pipeline:
     @property
     def _canonical(self) -> str:
         """The one spelling of all equal definitions: JSON with sorted keys, without what is default."""
-        dumped = self.definition.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         files = {path: _digest(text) for path, text in self.files.items()}
         return json.dumps(
-            {"definition": dumped, "files": files}, sort_keys=True, separators=(",", ":")
+            {"definition": self._dumped, "files": files}, sort_keys=True, separators=(",", ":")
         )
+
+    @property
+    def _dumped(self) -> dict[str, Any]:
+        return self.definition.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
     @cached_property
     def digest(self) -> str:

@@ -1,6 +1,6 @@
 """The ports behind which runs are kept: SQLite, or Postgres for several processes.
 
-One adapter fills all three. Each method is one transaction: it happens whole, durably and once, or
+One adapter fills them all, over one database: they are a `Stores`. Each method is one transaction: it happens whole, durably and once, or
 not at all. Times are the store's own, so that workers with wrong clocks do no harm. Nothing of one
 tenant is ever seen through another's name. A busy or full disk raises `OSError`; nothing was changed.
 """
@@ -15,7 +15,9 @@ from penstock.workflow._domain import Decision, DomainEvent
 from penstock.workflow._errors import WorkflowError
 from penstock.workflow._event import Event
 from penstock.workflow._executor import JobHandle
+from penstock.workflow._pipeline import Pipeline
 from penstock.workflow._run import RunRecord
+from penstock.workflow._states import RunState
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,14 @@ class StoredRun:
 
     tenant: str
     record: RunRecord
-    digest: str
-    """Of the pinned version."""
+    pipeline: Pipeline
+    """The pinned version."""
 
     params: Mapping[str, Any]
     run_key: str
+    trigger: str = "manual"
+    lane: str = ""
+    """The value of `concurrency.key`: runs are counted apart for each."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,9 @@ class Lease:
     handle: JobHandle | None = None
     """The job, if one was named already."""
 
+    stopping: bool = False
+    """Whether the attempt's stop was asked for."""
+
 
 @dataclass(frozen=True)
 class OutboxEvent:
@@ -61,7 +69,30 @@ class OutboxEvent:
     tenant: str
     run: str
     pipeline: str
+    digest: str
     event: DomainEvent
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One line of a list of runs."""
+
+    run: str
+    pipeline: str
+    digest: str
+    state: RunState
+    run_key: str
+    trigger: str
+    created_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class VersionSummary:
+    """A version of a definition, as it was kept with its first run."""
+
+    digest: str
+    created_at: datetime
 
 
 @dataclass(eq=False)
@@ -79,7 +110,7 @@ class Store(Protocol):
     """Keeps runs: a row each, a row for each step, results, and the history of events."""
 
     async def create(self, run: StoredRun, decision: Decision) -> bool:
-        """Keep a new run with its first decision.
+        """Keep a new run with its first decision, and its version if that is new.
 
         Returns:
             False if the tenant has a run of that id already; then nothing was changed.
@@ -113,10 +144,12 @@ class Store(Protocol):
             event: What was decided on.
             decision: What `decide` answered.
             lease: For events that an attempt reports: it must still be held, in the same statement.
+                Its handle is kept with it.
             result: What a successful attempt returned; JSON of at most 64 KiB.
 
         Raises:
-            ConflictError: The run has another `version` by now, or the lease is gone.
+            ConflictError: The run has another `version` by now, the lease is gone, or there is no
+                more room to admit the run.
         """
         ...
 
@@ -166,6 +199,24 @@ class WorkQueue(Protocol):
         """Return leases that have run out before their attempts were reported on, oldest first."""
         ...
 
+    async def take_over(self, lease: Lease, worker: str, *, until: timedelta) -> Lease:
+        """Take a lease that has run out, with a higher fence, to go on with a job that outlived it.
+
+        Raises:
+            ConflictError: Somebody else was faster, or it was renewed.
+        """
+        ...
+
+    async def stops(self, worker: str, *, limit: int) -> Sequence[Lease]:
+        """Return attempts whose stop was asked for: those of this worker, and those that nobody holds."""
+        ...
+
+    async def unresolved(
+        self, *, older_than: timedelta, limit: int
+    ) -> Sequence[tuple[str, str, str]]:
+        """Return what `ResolveStep` asked for that long ago and nobody answered, as tenant, run, step."""
+        ...
+
     async def due(self, *, limit: int) -> Sequence[tuple[str, str, TimerId]]:
         """Return timers that are due, as tenant, run and timer, earliest first.
 
@@ -191,3 +242,45 @@ class Outbox(Protocol):
     async def advance(self, consumer: str, position: int) -> None:
         """Keep how far a consumer has read; a lower position than the kept one changes nothing."""
         ...
+
+
+class Archive(Protocol):
+    """What was, for people; whoever only carries out runs does without it."""
+
+    async def runs(
+        self, tenant: str, *, pipeline: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[RunSummary]:
+        """Return runs, newest first; `after` is the id of the last one of the page before."""
+        ...
+
+    async def events(
+        self, tenant: str, run: str, *, after: int = 0, limit: int = 1_000
+    ) -> Sequence[OutboxEvent]:
+        """Return the domain events of one run behind a `seq`, in order."""
+        ...
+
+    async def history(self, tenant: str, run: str) -> Sequence[tuple[datetime, Event]]:
+        """Return all that the run was decided on, in order, with the time of each decision."""
+        ...
+
+    async def versions(self, tenant: str, pipeline: str) -> Sequence[VersionSummary]:
+        """Return the versions of a pipeline, newest first."""
+        ...
+
+    async def version(self, tenant: str, digest: str) -> Pipeline:
+        """Return one version.
+
+        Raises:
+            LookupError: The tenant has no such version.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Stores:
+    """One database through all its ports."""
+
+    runs: Store
+    queue: WorkQueue
+    outbox: Outbox
+    archive: Archive
