@@ -10,6 +10,8 @@ Does not: import a test framework.
 from penstock.testing._channel_conformance import ChannelConformance
 from penstock.testing._clock import FakeClock
 from penstock.testing._decoder_conformance import DecoderConformance
+from penstock.testing._engine_conformance import EngineConformance
+from penstock.testing._executors import FunctionExecutor
 from penstock.testing._flow_fakes import CrashingSource, ListSink, ListSource
 from penstock.testing._line_generator import GeneratedLines, generate
 from penstock.testing._line_mutator import generate_damaged, mutate
@@ -21,7 +23,9 @@ __all__ = [
     "ChannelConformance",
     "CrashingSource",
     "DecoderConformance",
+    "EngineConformance",
     "FakeClock",
+    "FunctionExecutor",
     "GeneratedLines",
     "ListSink",
     "ListSource",
