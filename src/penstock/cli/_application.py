@@ -3,36 +3,18 @@
 Nothing heavy may be imported here: `penstock --help` and shell completion go through this file.
 """
 
-from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class Output(StrEnum):
-    """How a command prints what it found."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-class LogLevel(StrEnum):
-    """What is worth a line in the log."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
+from penstock.cli._output import LogLevel, Output, OutputOption, perform_command
+from penstock.cli._pipeline_application import pipelines
 
 Configs = Annotated[
     list[Path],
     typer.Argument(metavar="CONFIG...", help="Configuration files, and directories of them."),
 ]
-OutputOption = Annotated[Output, typer.Option("--output", help="For people, or for programs.")]
-
 LogLevelOption = Annotated[LogLevel, typer.Option("--log-level", help="What is worth a line.")]
 
 application = typer.Typer(
@@ -49,17 +31,12 @@ dead_letters = typer.Typer(
     help="Dead letters: lines and files that gave no row.", no_args_is_help=True
 )
 application.add_typer(dead_letters, name="dlq")
+application.add_typer(pipelines, name="pipeline")
 
 
 def main() -> None:
     """The program `penstock`."""
     application()
-
-
-def _perform(module: str, name: str = "command", /, **options: object) -> None:
-    """Load a command, run it, and exit with its code."""
-    guard = import_module("penstock.cli._guard")
-    raise typer.Exit(guard.perform(f"penstock.cli.{module}", name, options))
 
 
 @application.command()
@@ -70,13 +47,13 @@ def init(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Write a configuration that works, and sample data for it."""
-    _perform("_init", directory=directory, output=output)
+    perform_command("_init", directory=directory, output=output)
 
 
 @application.command()
 def validate(configs: Configs, output: OutputOption = Output.TABLE) -> None:
     """Check configurations; name everything that is wrong with them."""
-    _perform("_validate", configs=configs, output=output)
+    perform_command("_validate", configs=configs, output=output)
 
 
 @application.command()
@@ -100,7 +77,7 @@ def run(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Ingest files into tables; for ever, unless told otherwise."""
-    _perform(
+    perform_command(
         "_run",
         configs=configs,
         once=once,
@@ -114,13 +91,13 @@ def run(
 @application.command()
 def files(configs: Configs, output: OutputOption = Output.TABLE) -> None:
     """List the files of all sources, and what became of each."""
-    _perform("_files", configs=configs, output=output)
+    perform_command("_files", configs=configs, output=output)
 
 
 @dead_letters.command("ls")
 def dlq_ls(configs: Configs, output: OutputOption = Output.TABLE) -> None:
     """List the lines and files that gave no row."""
-    _perform("_dead_letters", "list_letters", configs=configs, output=output)
+    perform_command("_dead_letters", "list_letters", configs=configs, output=output)
 
 
 @dead_letters.command("show")
@@ -132,7 +109,7 @@ def dlq_show(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show them in full, with their bytes."""
-    _perform("_dead_letters", "show", configs=configs, id=id, output=output)
+    perform_command("_dead_letters", "show", configs=configs, id=id, output=output)
 
 
 @dead_letters.command("replay")
@@ -145,7 +122,7 @@ def dlq_replay(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Put the lines through again, each once, as the configuration now says."""
-    _perform(
+    perform_command(
         "_dead_letters",
         "replay",
         configs=configs,
@@ -158,4 +135,4 @@ def dlq_replay(
 @application.command()
 def version(output: OutputOption = Output.TABLE) -> None:
     """Print the version of this program and of what it stands on."""
-    _perform("_version", output=output)
+    perform_command("_version", output=output)

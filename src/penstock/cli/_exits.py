@@ -2,6 +2,7 @@
 
 from penstock.base import ConfigError, MissingExtraError, PenstockError, RecordError
 from penstock.topology import DamagedStateError, FailureLimitError
+from penstock.workflow import validation
 
 DONE = 0
 FAILED = 1
@@ -14,6 +15,8 @@ INTERRUPTED = 130
 _CODES: tuple[tuple[type[PenstockError], int], ...] = (
     (ConfigError, USAGE),
     (MissingExtraError, USAGE),
+    (validation.DefinitionError, USAGE),
+    (validation.NotRunnableError, USAGE),
     (FailureLimitError, LIMIT),
     (DamagedStateError, DAMAGED),
     (RecordError, DAMAGED),
