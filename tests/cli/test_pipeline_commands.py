@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.events import AuditSink
 from tests.cli.conftest import Penstock
 
 DEFINITION = """\
@@ -77,6 +78,24 @@ def test_a_failed_run_is_tried_again_from_where_it_failed(home: Path, penstock: 
     )
     assert [step["attempts"] for step in again["steps"]] == [0, 0, 1]
     assert penstock("pipeline", "restart", failed["run"], "--from", "nowhere").code == 1
+
+
+def test_events_are_appended_to_a_file_and_kept_in_the_audit(
+    home: Path, penstock: Penstock
+) -> None:
+    """Each once, in order, over several commands."""
+    for _ in range(2):
+        penstock("pipeline", "run", "demo.yaml", "--events", "events.jsonl")
+    found = [json.loads(line)["id"] for line in (home / "events.jsonl").read_text().splitlines()]
+
+    wanted = [
+        each["id"]
+        for run in reversed(runs(penstock))
+        for each in json.loads(penstock("pipeline", "events", run["run"], "--output", "json").out)
+    ]
+    assert found == wanted
+    audit = AuditSink(home / ".penstock" / "audit.sqlite")
+    assert [row.id for row in audit.rows()] == wanted
 
 
 def test_a_key_is_run_once(home: Path, penstock: Penstock) -> None:

@@ -20,6 +20,10 @@ StateDir = Annotated[
 Detach = Annotated[
     bool, typer.Option("--detach", help="Only ask for it; some process at work will do it.")
 ]
+Events = Annotated[
+    Path | None,
+    typer.Option("--events", metavar="FILE", help="Append events there, as JSON lines."),
+]
 Level = Annotated[LogLevel, typer.Option("--log-level", help="What is worth a line.")]
 
 pipelines = typer.Typer(
@@ -59,6 +63,7 @@ def run(
         str, typer.Option("--key", help="Makes the run unique: the same key runs once.")
     ] = "",
     detach: Detach = False,
+    events: Events = None,
     state_dir: StateDir = None,
     log_level: Level = LogLevel.WARNING,
     output: OutputOption = Output.TABLE,
@@ -71,6 +76,7 @@ def run(
         param=param or [],
         key=key,
         detach=detach,
+        events=events,
         state_dir=state_dir,
         log_level=log_level,
         output=output,
@@ -82,6 +88,7 @@ def resume(
     run: Annotated[
         str, typer.Argument(metavar="[RUN]", help="A run's id, or its beginning; else all open.")
     ] = "",
+    events: Events = None,
     state_dir: StateDir = None,
     log_level: Level = LogLevel.WARNING,
     output: OutputOption = Output.TABLE,
@@ -91,6 +98,7 @@ def resume(
         "_pipeline_run",
         "resume",
         run=run,
+        events=events,
         state_dir=state_dir,
         log_level=log_level,
         output=output,
@@ -201,8 +209,8 @@ def logs(
     )
 
 
-@pipelines.command()
-def events(run: Run, state_dir: StateDir = None, output: OutputOption = Output.TABLE) -> None:
+@pipelines.command("events")
+def list_events(run: Run, state_dir: StateDir = None, output: OutputOption = Output.TABLE) -> None:
     """List the events of a run, in order."""
     perform_command("_pipeline_look", "events", run=run, state_dir=state_dir, output=output)
 

@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from penstock.cli._exits import DONE, FAILED, INTERRUPTED
@@ -29,6 +29,7 @@ def run(
     param: Sequence[str],
     key: str,
     detach: bool,
+    events: Path | None,
     state_dir: Path | None,
     log_level: LogLevel,
     output: Output,
@@ -43,10 +44,18 @@ def run(
         _tell(f"run {found}" + ("" if created else " (of that key before)"), output)
         return [found]
 
-    return _perform(settings(state_dir, file), begin, log_level, output, detach=detach)
+    chosen = replace(settings(state_dir, file), events_file=events)
+    return _perform(chosen, begin, log_level, output, detach=detach)
 
 
-def resume(*, run: str, state_dir: Path | None, log_level: LogLevel, output: Output) -> int:
+def resume(
+    *,
+    run: str,
+    events: Path | None,
+    state_dir: Path | None,
+    log_level: LogLevel,
+    output: Output,
+) -> int:
     """Take up open runs and see them to their end."""
 
     async def begin(workspace: Workspace) -> list[str]:
@@ -57,7 +66,8 @@ def resume(*, run: str, state_dir: Path | None, log_level: LogLevel, output: Out
             await workspace.engine.resume(TENANT, known.record.run)
         return [known.record.run]
 
-    return _perform(settings(state_dir), begin, log_level, output)
+    chosen = replace(settings(state_dir), events_file=events)
+    return _perform(chosen, begin, log_level, output)
 
 
 def restart(
@@ -146,7 +156,7 @@ async def _carried_out(
     async with open_workspace(chosen) as workspace:
         runs = await begin(workspace)
         if not detach and runs:
-            async with workspace.engine.working():
+            async with workspace.working():
                 await _until_ended(workspace, runs, stop, output)
         return [await workspace.runs.view(TENANT, run) for run in runs], (
             caught[0] if caught else None

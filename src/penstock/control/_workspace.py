@@ -1,5 +1,6 @@
 """A state directory, opened."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,9 +9,13 @@ from pathlib import Path
 from penstock.base import Clock, Failpoints, SystemClock
 from penstock.control._runs import Runs
 from penstock.engines import EmbeddedEngine, EngineSettings
+from penstock.events import AuditSink, EventSink, JsonLinesSink, Relay
 from penstock.steps import LocalPlace, Logs, PythonExecutor, ShellExecutor
 from penstock.store import open_sqlite
+from penstock.telemetry import get_logger
 from penstock.workflow import store
+
+_log = get_logger("control")
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,9 @@ class WorkspaceSettings:
     secrets: Mapping[str, str] = field(default_factory=dict)
     """By name, for `${{ secrets.name }}`."""
 
+    events_file: Path | None = None
+    """Where events are appended as JSON lines, beside the audit."""
+
     engine: EngineSettings = field(default_factory=EngineSettings)
     clock: Clock = field(default_factory=SystemClock)
     failpoints: Failpoints = field(default_factory=Failpoints)
@@ -42,11 +50,38 @@ class Workspace:
     stores: store.Stores
     runs: Runs
     logs: Logs
+    audit: AuditSink
+    relays: Mapping[str, Relay] = field(default_factory=dict)
+    """By consumer: what is sent while somebody works here."""
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Carry runs out and send events while the block lasts; then send what is left."""
+        tasks = [
+            asyncio.create_task(relay.run(), name=f"relay/{consumer}")
+            for consumer, relay in self.relays.items()
+        ]
+        try:
+            async with self.engine.working():
+                yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for consumer, relay in self.relays.items():
+                await _drained(consumer, relay)
+
+
+async def _drained(consumer: str, relay: Relay) -> None:
+    try:
+        await relay.drain()
+    except OSError as error:
+        _log.warning("events left for later", consumer=consumer, error=str(error))
 
 
 @asynccontextmanager
 async def open_workspace(settings: WorkspaceSettings) -> AsyncIterator[Workspace]:
-    """Open a state directory, made where it is not there; use `engine.working()` to carry runs out.
+    """Open a state directory, made where it is not there; use `working()` to carry runs out.
 
     Raises:
         NewerStoreError: A newer version of Penstock wrote it.
@@ -64,4 +99,19 @@ async def open_workspace(settings: WorkspaceSettings) -> AsyncIterator[Workspace
             clock=settings.clock,
             failpoints=settings.failpoints,
         )
-        yield Workspace(engine, stores, Runs(engine, stores), place.logs)
+        audit = AuditSink(settings.directory / "audit.sqlite")
+        sinks: dict[str, EventSink] = {"audit": audit}
+        if settings.events_file is not None:
+            path = settings.events_file.resolve()
+            sinks[f"file:{path}"] = JsonLinesSink(path)
+        relays = {
+            consumer: Relay(
+                stores.outbox,
+                consumer,
+                sink,
+                clock=settings.clock,
+                failpoints=settings.failpoints,
+            )
+            for consumer, sink in sinks.items()
+        }
+        yield Workspace(engine, stores, Runs(engine, stores), place.logs, audit, relays)
