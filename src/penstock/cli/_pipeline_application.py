@@ -53,7 +53,7 @@ def plan(file: File, state_dir: StateDir = None, output: OutputOption = Output.T
 
 
 @pipelines.command()
-def run(
+def run(  # noqa: PLR0913, PLR0917 - the options of one command
     file: File,
     param: Annotated[
         list[str] | None,

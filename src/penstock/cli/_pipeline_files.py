@@ -9,6 +9,7 @@ from typing import Any
 from penstock.base import ConfigError, Problem
 from penstock.cli._run import failpoints
 from penstock.control import WorkspaceSettings
+from penstock.steps import check_duckdb
 from penstock.workflow import Pipeline, definition, validation
 
 TENANT = "default"
@@ -33,7 +34,8 @@ def read_definition(file: Path) -> Pipeline:
     Raises:
         DefinitionError: All that is wrong with it.
     """
-    return Pipeline.from_file(file, checks=validation.Checks(secrets=secrets().keys()))
+    checks = validation.Checks(secrets().keys(), {"duckdb": check_duckdb})
+    return Pipeline.from_file(file, checks=checks)
 
 
 def settings(state_dir: Path | None, file: Path | None = None) -> WorkspaceSettings:

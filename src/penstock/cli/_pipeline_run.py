@@ -23,7 +23,7 @@ Begin = Callable[[Workspace], Awaitable[Sequence[str]]]
 """Returns the runs to wait for."""
 
 
-def run(
+def run(  # noqa: PLR0913 - the options of one command
     *,
     file: Path,
     param: Sequence[str],

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from penstock.base import PenstockError
-from penstock.engines import EmbeddedEngine, run_id
+from penstock.engines import EmbeddedEngine
 from penstock.workflow import Pipeline, RunRecord, domain, engine, record, restart, store
 
 _LISTED = 1_000
@@ -109,7 +109,7 @@ class Runs:
         earlier = await self.load(tenant, run)
         version = pipeline or earlier.pipeline
         key = f"restart:{earlier.record.run}:{uuid.uuid4().hex}"
-        fresh = run_id(tenant, version.name, key)
+        fresh = engine.run_id(tenant, version.name, key)
         initial = restart(earlier.record, fresh, graph=version.graph, from_step=from_step)
         params = version.bind(
             {

@@ -4,16 +4,25 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from penstock.base import Clock, Failpoints, SystemClock
 from penstock.control._runs import Runs
 from penstock.engines import EmbeddedEngine, EngineSettings
 from penstock.events import AuditSink, EventSink, JsonLinesSink, Relay
-from penstock.steps import LocalPlace, Logs, PythonExecutor, ShellExecutor
+from penstock.steps import (
+    ChildRunExecutor,
+    HttpExecutor,
+    LocalPlace,
+    Logs,
+    PythonExecutor,
+    ShellExecutor,
+    SqlExecutor,
+)
 from penstock.store import open_sqlite
 from penstock.telemetry import get_logger
-from penstock.workflow import store
+from penstock.workflow import Executor, Pipeline, store
 
 _log = get_logger("control")
 
@@ -33,6 +42,9 @@ class WorkspaceSettings:
 
     secrets: Mapping[str, str] = field(default_factory=dict)
     """By name, for `${{ secrets.name }}`."""
+
+    allowed_hosts: tuple[str, ...] = ()
+    """Private hosts that steps of type `http` may ask."""
 
     events_file: Path | None = None
     """Where events are appended as JSON lines, beside the audit."""
@@ -72,6 +84,17 @@ class Workspace:
                 await _drained(consumer, relay)
 
 
+async def _find(stores: store.Stores, cwd: Path, tenant: str, name: str) -> Pipeline:
+    """The definition `NAME.yaml` beside the others, or the version that was run last."""
+    file = cwd / f"{name}.yaml"
+    if file.exists():
+        return Pipeline.from_file(file)
+    versions = await stores.archive.versions(tenant, name)
+    if not versions:
+        raise LookupError(f"there is no pipeline {name!r}: no file {file}, and no earlier run")
+    return await stores.archive.version(tenant, versions[0].digest)
+
+
 async def _drained(consumer: str, relay: Relay) -> None:
     try:
         await relay.drain()
@@ -90,15 +113,22 @@ async def open_workspace(settings: WorkspaceSettings) -> AsyncIterator[Workspace
     path = settings.directory / "workflow.sqlite"
     async with open_sqlite(path, clock=settings.clock, failpoints=settings.failpoints) as stores:
         place = LocalPlace(settings.directory, settings.cwd, settings.environ, settings.clock)
+        executors: dict[str, Executor] = {
+            "shell": ShellExecutor(place),
+            "python": PythonExecutor(place),
+            "sql": SqlExecutor(place),
+            "http": HttpExecutor(place, allowed_hosts=settings.allowed_hosts),
+        }
         engine = EmbeddedEngine(
             stores,
-            {"shell": ShellExecutor(place), "python": PythonExecutor(place)},
+            executors,
             settings.directory,
             settings=settings.engine,
             secrets=settings.secrets,
             clock=settings.clock,
             failpoints=settings.failpoints,
         )
+        executors["pipeline"] = ChildRunExecutor(engine, partial(_find, stores, settings.cwd))
         audit = AuditSink(settings.directory / "audit.sqlite")
         sinks: dict[str, EventSink] = {"audit": audit}
         if settings.events_file is not None:

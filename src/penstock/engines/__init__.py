@@ -8,8 +8,7 @@ Does not: decide what follows what, or know how the work of a step is done.
 """
 
 from penstock.engines._config import EngineSettings
-from penstock.engines._decider import run_id
 from penstock.engines._embedded import EmbeddedEngine
 from penstock.engines._payload import Payloads
 
-__all__ = ["EmbeddedEngine", "EngineSettings", "Payloads", "run_id"]
+__all__ = ["EmbeddedEngine", "EngineSettings", "Payloads"]

@@ -1,7 +1,6 @@
 """One event, one decision, one transaction: the only way in which a run changes."""
 
 import asyncio
-import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,15 +12,9 @@ from penstock.engines._values import Values
 from penstock.workflow import command, decide, domain, event, record, resolve, states, store
 
 _KEPT: Final = 2_000
-_NAMESPACE: Final = uuid.UUID("8f3c8f6e-5d0e-5b7a-9c55-0b1f6c8f1a57")
 
 Place = tuple[str, str]
 """Tenant and run."""
-
-
-def run_id(tenant: str, pipeline: str, run_key: str) -> str:
-    """The id of a run: the same key of the same pipeline always gives the same run."""
-    return str(uuid.uuid5(_NAMESPACE, "\0".join((tenant, pipeline, run_key))))
 
 
 @dataclass

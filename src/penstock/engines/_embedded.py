@@ -12,7 +12,7 @@ from penstock.base import Clock, Failpoints, SystemClock
 from penstock.engines._attempts import Attempts
 from penstock.engines._bell import Bell
 from penstock.engines._config import EngineSettings
-from penstock.engines._decider import Bells, Decider, run_id
+from penstock.engines._decider import Bells, Decider
 from penstock.engines._loops import Loops
 from penstock.engines._payload import Payloads
 from penstock.engines._values import Values
@@ -99,7 +99,7 @@ class EmbeddedEngine(Engine):
 
     async def submit(self, request: engine.RunRequest) -> tuple[str, bool]:
         request.pipeline.require_runnable()
-        run = run_id(request.tenant, request.pipeline.name, request.run_key)
+        run = engine.run_id(request.tenant, request.pipeline.name, request.run_key)
         initial = request.initial or RunRecord.new(run, request.pipeline.graph)
         initial = replace(initial, run=run)
         key = request.pipeline.definition.spec.concurrency.key

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from penstock.base import Clock, PenstockError
-from penstock.engines._attempts import Attempts
+from penstock.engines._attempts import Attempts, Holding
 from penstock.engines._bell import Bell
 from penstock.engines._config import EngineSettings
 from penstock.engines._decider import Bells, Decider
@@ -66,8 +66,18 @@ class Loops:
         self._attempts.draining = True
         while held := self._attempts.held:
             for holding in held:
-                await self._attempts.stop(holding)
+                await self._hand_back(holding)
             await self._bells.work.wait(0.05)
+
+    async def _hand_back(self, holding: Holding) -> None:
+        """Stop its job; or leave that to whoever takes the lease over, which has run out by then."""
+        if holding.gone:
+            return
+        if holding.job is not None and holding.job.doer.outlives:
+            holding.gone = True
+            await self._queue.renew([holding.lease], lease=timedelta(0))
+            return
+        await self._attempts.stop(holding)
 
     async def _again(self, look: Callable[[], Awaitable[bool]], bell: Bell, pause: float) -> None:
         while True:
@@ -150,6 +160,8 @@ class Loops:
         return False
 
     async def _take_up(self) -> bool:
+        if self._attempts.draining:
+            return False
         found = await self._queue.expired(limit=_PAGE)
         done = [await self._each(self._take_up_one(lease), lease.run) for lease in found]
         return any(done)

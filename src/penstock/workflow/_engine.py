@@ -1,11 +1,19 @@
 """The port behind which runs are carried out: embedded, or on Temporal."""
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from penstock.workflow._pipeline import Pipeline
 from penstock.workflow._run import RunRecord
+
+_NAMESPACE: Final = uuid.UUID("8f3c8f6e-5d0e-5b7a-9c55-0b1f6c8f1a57")
+
+
+def run_id(tenant: str, pipeline: str, run_key: str) -> str:
+    """The id of a run: the same key of the same pipeline always gives the same run."""
+    return str(uuid.uuid5(_NAMESPACE, "\0".join((tenant, pipeline, run_key))))
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,9 @@ class Executor(Protocol):
     as an outcome.
     """
 
+    outlives: bool = False
+    """Whether jobs go on when the process that submitted them ends; an engine that stops leaves them."""
+
     def handle(self, work: Work) -> JobHandle:
         """Name the job, without any effect. Equal keys give equal names."""
         ...
