@@ -39,6 +39,7 @@ check: $(READY) ## Format, lint, types, import contract, documentation, C analys
 	$(BIN)/lint-imports
 	$(PY) -m tools.links
 	$(PY) -m tools.reference --check
+	$(PY) -m tools.reliability --check
 	$(PY) -m tools.native
 
 .PHONY: fix
@@ -47,6 +48,7 @@ fix: $(READY) ## Format, apply safe lint fixes, write the generated documentatio
 	$(BIN)/ruff check --fix $(CODE)
 	$(PY) -m tools.reference
 	$(PY) -m tools.names
+	$(PY) -m tools.reliability
 
 .PHONY: test
 test: $(READY) ## The test suite, with minutes per room: ten minutes
@@ -66,7 +68,7 @@ bench: $(READY) ## The benchmarks beside their peers; writes benchmarks/README.m
 
 .PHONY: picture
 picture: $(READY) ## Draw docs/images/demo.svg from what the demo shows
-	$(PY) -m tools.picture docs/images/demo.svg -- $(PY) -m demo.run
+	$(PY) -m tools.picture docs/images/demo.svg --title "make demo" -- $(PY) -m demo.run
 
 .PHONY: lock
 lock: $(READY) ## Resolve the dependencies anew into requirements.lock

@@ -15,7 +15,7 @@ from isal import igzip
 
 from benchmarks.data import DataSet
 from benchmarks.schema import SCHEMAS
-from penstock.ingest import Chunk, Decoded, Decoder
+from penstock.ingest import Chunk, Decoded, Decoder, DecoderOptions
 from penstock.ingest._compiled_decoder import CompiledDecoder
 
 BLOCK_BYTES = 2 * 1024 * 1024
@@ -42,7 +42,7 @@ def rows_of(data: DataSet) -> Path:
 class HandedOver(Decoder):
     """Knows the rows of every block of a data set."""
 
-    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+    def __init__(self, folder: Path, schema: pa.Schema, _: DecoderOptions) -> None:
         self._folder = folder
         self._schema = schema
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
@@ -59,7 +59,7 @@ class HandedOver(Decoder):
         # Opened for each block, so that what the pipeline lets go of leaves the memory again.
         with pa.memory_map(str(self._folder / name)) as mapped:
             batch = pa.ipc.open_file(mapped).get_batch(place)
-        return Decoded(batch, (), batch.num_rows, 0)
+        return Decoded(batch, (), batch.num_rows, 0, len(chunk.data))
 
 
 def _decode(source: Path, target: Path, schema: pa.Schema) -> Iterator[str]:

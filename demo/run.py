@@ -14,8 +14,8 @@ from deltalake import DeltaTable
 
 from demo.make_data import FILES, Truth, make_data
 
-ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "demo-data"
+HERE = Path.cwd()
+FOLDER = HERE / "demo-data"
 CONFIG = FOLDER / "flights.yaml"
 TABLE = FOLDER / "lake" / "flights"
 PENSTOCK = Path(sys.executable).with_name("penstock")
@@ -41,6 +41,15 @@ pipelines:
         - {name: arr_delay, type: float64}
         - {name: air_time, type: float64}
         - {name: distance, type: float64}
+        - {name: year, type: int32}
+        - {name: month, type: int32}
+        - {name: day, type: int32}
+        - {name: hour, type: int32}
+        - {name: minute, type: int32}
+        - {name: dep_time, type: int32}
+        - {name: sched_dep_time, type: int32}
+        - {name: arr_time, type: int32}
+        - {name: sched_arr_time, type: int32}
     sink: {table_uri: lake/flights, compression: zstd}
     plan: {max_files: 4}
     error_handling: {dlq_path: dlq, max_failures: 0, bad_lines: row}
@@ -62,15 +71,15 @@ def main() -> None:
     """Run the demo from a clean folder."""
     say(f"1. {FILES} gzipped files of real flights, some lines damaged, one upload cut short")
     truth = prepare()
-    print(f"   {truth.flights:,} flights in {FOLDER.name}/flights")
+    print(f"   {truth.flights:,} flights in {FOLDER.name}/flights", flush=True)
     say("2. Ingest them in plans of four files, and kill -9 the process half-way")
     kill_after(FILES // FILES_PER_PLAN // 2)
     before = rows_in_table()
     print(f"   kill -9: the table is whole, and holds {before:,} rows")
     say("3. Run the same command again: it goes on where the table says")
-    penstock("run", "--once", str(CONFIG))
+    reported = finish()
     say("4. Every flight is accounted for")
-    check(truth, before)
+    check(truth, before, reported)
     say("5. A question to the table: which airlines left New York latest in 2013?")
     ask()
     say("Where to look next")
@@ -87,8 +96,7 @@ def prepare() -> Truth:
 
 def kill_after(commits: int) -> None:
     """Start the ingestion, and send SIGKILL when the table's log shows that many commits with rows."""
-    print(f"   $ penstock run --once {shown(str(CONFIG))}", flush=True)
-    with subprocess.Popen([PENSTOCK, "run", "--once", CONFIG], cwd=ROOT) as child:
+    with subprocess.Popen(ingestion()) as child:
         deadline = time.monotonic() + _LIMIT_S
         while commits_in_table() < commits:
             if child.poll() is not None:
@@ -113,33 +121,45 @@ def rows_in_table() -> int:
     return int(DeltaTable(TABLE).to_pyarrow_dataset().count_rows())
 
 
-def penstock(*arguments: str) -> None:
-    """Run a command in front of the user's eyes; a failure ends the demo."""
-    print(f"   $ penstock {' '.join(shown(argument) for argument in arguments)}", flush=True)
-    code = subprocess.run([PENSTOCK, *arguments], check=False, cwd=ROOT).returncode
-    if code:
-        raise DemoError(f"penstock {arguments[0]} ended with code {code}")
+def ingestion() -> list[str]:
+    """The command that is run twice, and shown each time. Where nobody watches live, its log is for people."""
+    options = ["--once"] if sys.stderr.isatty() else ["--once", "--log-format", "text"]
+    print(f"   $ penstock run {' '.join(options)} {shown(str(CONFIG))}", flush=True)
+    return [str(PENSTOCK), "run", *options, str(CONFIG)]
+
+
+def finish() -> int:
+    """Run the ingestion to its end before the user's eyes; the rows that it reports."""
+    done = subprocess.run(ingestion(), check=False, stdout=subprocess.PIPE, encoding="utf-8")
+    print(done.stdout, end="", flush=True)
+    if done.returncode:
+        raise DemoError(f"the ingestion ended with code {done.returncode}")
+    titles, figures = (line.split() for line in done.stdout.splitlines())
+    return int(dict(zip(titles, figures, strict=True))["RECORDS"].replace(",", ""))
 
 
 def answer(*arguments: str) -> Any:
     """What a command prints as JSON."""
     command = [str(PENSTOCK), *arguments, "--output", "json"]
-    done = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     return json.loads(done.stdout)
 
 
-def check(truth: Truth, before: int) -> None:
+def check(truth: Truth, before: int, reported: int) -> None:
     """Print the sum, and fail if it is not right to the last flight."""
     rows = rows_in_table()
     letters = answer("dlq", "ls", str(CONFIG))
     lines = sum(1 for letter in letters if letter["line"])
     files = len(letters) - lines
-    print(f"   {before:>9,} rows before the kill")
-    print(f"   {rows - before:>9,} rows after it")
-    print(f"   {lines:>9,} dead-lettered lines")
+    print(f"   {before:>9,} rows were in the table at the kill")
+    print(f"   {rows - before:>9,} rows have come since")
+    print(f"   {lines:>9,} damaged lines: dead letters")
     print(f"   {truth.lost_flights:>9,} flights in {files} file cut short: no row, one dead letter")
     print(f"   {'-' * 9}")
     print(f"   {rows + lines + truth.lost_flights:>9,} in all, of {truth.flights:,} flights")
+    if again := reported - (rows - before):
+        print(f"   ({again:,} of the {reported:,} rows that the second run reports were committed")
+        print("   just before the kill: it found them in the table, and did not write them again)")
     found = (rows, lines, files)
     if found != (truth.rows, truth.bad_lines, truth.truncated_files):
         raise DemoError(f"the counts do not add up: {found} against {truth}")
@@ -149,7 +169,10 @@ def ask() -> None:
     """Ask DuckDB over the finished table."""
     with duckdb.connect() as database:
         database.register("flights", DeltaTable(TABLE).to_pyarrow_dataset())
-        database.sql(_QUESTION).show()
+        answers = database.execute(_QUESTION).fetchall()
+    print("   carrier  flights  mean delay  over an hour late")
+    for carrier, flights, delay, share in answers:
+        print(f"   {carrier:<7}  {flights:>7,}  {delay:>6.1f} min  {share:>15.1f} %")
 
 
 def where_next() -> None:
@@ -167,7 +190,7 @@ def where_next() -> None:
 
 def shown(argument: str) -> str:
     """A path as one would type it here."""
-    return argument.removeprefix(f"{ROOT}/")
+    return argument.removeprefix(f"{HERE}/")
 
 
 def say(sentence: str) -> None:

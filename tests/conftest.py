@@ -86,7 +86,11 @@ class S3Server:
 def s3_server() -> S3Server:
     """The server behind the tests marked `engine("s3")`."""
     names = ("PENSTOCK_S3_ENDPOINT", "PENSTOCK_S3_ACCESS_KEY", "PENSTOCK_S3_SECRET_KEY")
-    missing = [name for name in names if name not in os.environ]
-    if missing:
-        pytest.fail(f"`make engines` sets {', '.join(missing)}; use it to run this test")
-    return S3Server(*(os.environ[name] for name in names))
+    return S3Server(*(set_by_make_engines(name) for name in names))
+
+
+def set_by_make_engines(name: str) -> str:
+    """A variable by which a test finds its server."""
+    if name not in os.environ:
+        pytest.fail(f"`make engines` sets {name}; use it to run this test")
+    return os.environ[name]

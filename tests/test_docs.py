@@ -7,6 +7,8 @@ from types import ModuleType
 import pytest
 
 from penstock.base import parse_yaml
+from tools.engines.spark import DELTA, SPARK
+from tools.engines.trino import TRINO
 from tools.links import ROOT, documents
 from tools.reference_pages import modules
 
@@ -33,3 +35,12 @@ def test_every_page_can_be_reached_from_the_first(path) -> None:
     first = (ROOT / "docs" / "index.md").read_text() + (ROOT / "docs/adr/README.md").read_text()
 
     assert path.name == "index.md" or path.name in first
+
+
+def test_the_readers_of_parquet_are_named_with_the_versions_that_are_tested() -> None:
+    """Of the lock, and of what `make engines` fetches."""
+    lock = (ROOT / "requirements.lock").read_text()
+    locked = dict(re.findall(r"^(duckdb|polars)==(\S+)", lock, re.MULTILINE))
+    named = f"| DuckDB {locked['duckdb']} | polars {locked['polars']} | Spark {SPARK}, Delta Lake {DELTA} | Trino {TRINO} |"
+
+    assert named in (ROOT / "docs" / "guides" / "ingestion-in-production.md").read_text()

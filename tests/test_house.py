@@ -1,6 +1,5 @@
 """The tools that the gate itself stands on."""
 
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,15 +7,15 @@ from typing import Any, Literal
 
 import pytest
 
-from penstock.base import Duration, Size
+from penstock.base import Config, Duration, Size
 from tests.conftest import room_of
-from tools.engines.server import NotToBeHadError, free_port, process
 from tools.links import anchors, broken_links
+from tools.marked import replaced
 from tools.picture import draw, settled, shown
 from tools.reference import outdated
-from tools.reference_pages import metric_rows, type_name
+from tools.reference_pages import descriptions, metric_rows, type_name
 from tools.setup import locked
-from tools.soak import BEGIN, END, figures, replaced
+from tools.soak import figures
 
 ROOT = Path(__file__).parent.parent
 
@@ -126,22 +125,22 @@ def test_the_figures_of_the_long_proofs_come_from_their_report() -> None:
     ]
 
 
-def test_figures_replace_those_between_the_markers_and_nothing_else() -> None:
-    page = f"# Page\n{BEGIN}\nold\n{END}\nend\n"
+def test_a_generated_part_replaces_what_stood_there_and_nothing_else() -> None:
+    page = "# Page\n<!-- x:begin -->\nold\n<!-- x:end -->\n<!-- y:begin --><!-- y:end -->\n"
 
-    once = replaced(page, ["new"])
+    once = replaced(page, "x", ["new"])
 
-    assert once == f"# Page\n{BEGIN}\nnew\n{END}\nend\n"
-    assert replaced(once, ["new"]) == once
+    assert once == page.replace("old", "new")
+    assert replaced(once, "x", ["new"]) == once
 
 
-def test_a_page_without_markers_is_left_alone() -> None:
+def test_a_page_without_the_part_is_left_alone() -> None:
     with pytest.raises(ValueError, match="expected <!-- soak:begin -->"):
-        replaced("# Page\n", ["new"])
+        replaced("# Page\n", "soak", ["new"])
 
 
-def test_the_page_for_the_figures_has_its_markers() -> None:
-    assert replaced((ROOT / "docs" / "reliability.md").read_text(), ["x"])
+def test_the_page_for_the_figures_has_its_part() -> None:
+    assert replaced((ROOT / "docs" / "reliability.md").read_text(), "soak", ["x"])
 
 
 def test_a_picture_shows_what_a_terminal_showed_at_the_end() -> None:
@@ -178,38 +177,6 @@ def test_a_test_s_time_is_its_room_s(nodeid: str, room: str) -> None:
     assert room_of(nodeid) == room
 
 
-@pytest.mark.slow
-def test_a_server_that_ends_before_it_answers_is_reported_with_its_last_words(
-    tmp_path: Path,
-) -> None:
-    command = [sys.executable, "-c", "raise SystemExit('no such option')"]
-
-    with (
-        pytest.raises(NotToBeHadError, match=r"(?s)ended with code 1.*no such option"),
-        process(command, log=tmp_path / "log", environment={}, ready=lambda: False),
-    ):
-        pass
-
-
-@pytest.mark.slow
-def test_a_server_is_gone_when_its_tests_are_over_whatever_became_of_them(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port := free_port())]
-
-    with (
-        pytest.raises(ZeroDivisionError),
-        process(command, log=tmp_path / "log", environment={}, ready=lambda: answers(port)),
-    ):
-        raise ZeroDivisionError
-
-    assert not answers(port)
-
-
-def answers(port: int) -> bool:
-    """Whether somebody listens there."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def test_a_metric_is_documented_where_it_is_declared() -> None:
     source = """
 rows = metrics.counter("penstock_rows_total", "Rows | written.", ("pipeline", "table"))
@@ -239,3 +206,28 @@ other.counter(name)
 def test_a_type_is_shown_without_validators_and_addresses(annotation: object, name: str) -> None:
     """A page that changed with every run could not be checked."""
     assert type_name(annotation) == name
+
+
+class _Written(Config):
+    """A model with a base, for the reference."""
+
+    codec: str = "zstd"
+    """How files are compressed;
+    by name."""
+
+    level: int = 1
+
+
+class _Larger(_Written):
+    """It has the fields of its base too."""
+
+    rows: int = 5
+    """Rows of a group."""
+
+
+def test_the_string_below_a_field_is_its_description() -> None:
+    """The reference is made from it."""
+    assert descriptions(_Larger) == {
+        "codec": "How files are compressed;\nby name.",
+        "rows": "Rows of a group.",
+    }

@@ -1,6 +1,8 @@
 """Run a command in a terminal of its own, and save what it showed as a picture for the documentation.
 
-`python -m tools.picture docs/images/demo.svg -- make demo`
+The picture is a terminal with its own dark background, so that it can be read on light and on dark pages.
+
+`python -m tools.picture docs/images/demo.svg --title "make demo" -- .venv/bin/python -m demo.run`
 """
 
 import argparse
@@ -19,6 +21,7 @@ _COLUMNS = 100
 _ERASE_LINE = "\x1b[2K"
 _UP = re.compile(r"\x1b\[(\d*)A")
 _CURSOR = re.compile(r"\x1b\[\?25[hl]")
+_WEB_FONT = re.compile(r"@font-face {.*?}", re.DOTALL)
 _PIECES = re.compile(r"(\n|\r|\x1b\[\d*A|\x1b\[2K|\x1b\[\?25[hl])")
 
 
@@ -68,24 +71,25 @@ def _read(master: int) -> bytes:
 
 
 def draw(text: str, title: str) -> str:
-    """The SVG of a terminal that shows `text`."""
+    """The SVG of a terminal that shows `text`; it loads nothing from anywhere."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=_COLUMNS, file=nowhere, force_terminal=True)
-        console.print(Text.from_ansi(text))
-        return console.export_svg(title=title)
+        console.print(Text.from_ansi(text.strip("\n")))
+        return _WEB_FONT.sub("", console.export_svg(title=title))
 
 
 def main() -> None:
     """Draw, and save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("picture", type=Path)
+    parser.add_argument("--title", help="by default the command")
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args()
     try:
         text = shown(arguments.command)
     except subprocess.CalledProcessError as error:
         sys.exit(f"nothing was drawn: {error}")
-    svg = draw(text, " ".join(arguments.command))
+    svg = draw(text, arguments.title or " ".join(arguments.command))
     arguments.picture.parent.mkdir(parents=True, exist_ok=True)
     arguments.picture.write_text(svg, encoding="utf-8")
 

@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from pkgutil import iter_modules, walk_packages
+from textwrap import dedent
 from types import ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -120,7 +122,31 @@ def config_page() -> str:
     return _page(lines)
 
 
+def descriptions(model: type) -> dict[str, str]:
+    """The string below each field, the fields of its bases included.
+
+    pydantic could collect them too, but would read every module a second time whenever it is imported.
+    """
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if issubclass(base, Config):
+            body = ast.parse(dedent(inspect.getsource(base))).body[0]
+            assert isinstance(body, ast.ClassDef)
+            found |= _below_fields(body.body)
+    return found
+
+
+def _below_fields(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    for field, below in pairwise(body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
+                value=ast.Constant(value=str(text))
+            ):
+                yield name, inspect.cleandoc(text)
+
+
 def _keys(model: type[Config]) -> Iterator[str]:
+    described = descriptions(model)
     for name, field in model.model_fields.items():
         default = (
             "required"
@@ -128,7 +154,7 @@ def _keys(model: type[Config]) -> Iterator[str]:
             else f"`{_shown(field.get_default(call_default_factory=True, validated_data={}))}`"
         )
         kind = cell(type_name(field.annotation))
-        yield f"| `{field.alias or name}` | {kind} | {default} | {cell(field.description or '')} |"
+        yield f"| `{field.alias or name}` | {kind} | {default} | {cell(described.get(name, ''))} |"
 
 
 def type_name(annotation: Any) -> str:

@@ -26,6 +26,8 @@ def main() -> None:
     _install_uv(environment)
     environment |= _registry_settings(environment)
     uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--compile-bytecode"]
+    uv += ["--quiet"]
+    print("installing what requirements.lock names: the first time a minute or two", flush=True)
     _run([*uv, "--require-hashes", "-r", str(LOCK)], environment)
     _run([*uv, "--no-deps", "--reinstall-package", "penstock", "-e", str(ROOT)], environment)
     _run([str(PYTHON), "-m", "compileall", "-q", str(ROOT / "src")], environment)

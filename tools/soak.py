@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from tools.marked import replaced
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- soak:begin -->", "<!-- soak:end -->"
 
 
 def figures(report: str) -> list[str]:
@@ -31,19 +32,6 @@ def figures(report: str) -> list[str]:
     return lines
 
 
-def replaced(page: str, lines: list[str]) -> str:
-    """`page` with `lines` between the markers.
-
-    Raises:
-        ValueError: The page has no markers.
-    """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"expected {BEGIN} and {END} in the page")
-    return "\n".join([before + begin, *lines, end + after])
-
-
 def _grouped(number: str) -> str:
     return f"{int(number):,}" if number.isdecimal() else number
 
@@ -57,7 +45,7 @@ def main() -> None:
         code = subprocess.run(command, check=False, cwd=ROOT).returncode
         lines = figures(report.read_text(encoding="utf-8"))
     today = f"Measured on {datetime.now(UTC):%Y-%m-%d}."
-    page = replaced(PAGE.read_text(encoding="utf-8"), [today, "", *lines])
+    page = replaced(PAGE.read_text(encoding="utf-8"), "soak", [today, "", *lines])
     PAGE.write_text(page, encoding="utf-8")
     sys.exit(code)
 

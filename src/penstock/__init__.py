@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         FlowReport,
         Message,
         PoisonError,
+        key,
         stage,
     )
 
@@ -28,6 +29,7 @@ _HOMES = {
     "Message": "penstock.flow",
     "PoisonError": "penstock.flow",
     "RetryPolicy": "penstock.base",
+    "key": "penstock.flow",
     "stage": "penstock.flow",
 }
 
@@ -40,6 +42,7 @@ __all__ = [
     "PoisonError",
     "RetryPolicy",
     "__version__",
+    "key",
     "stage",
 ]
 

@@ -66,6 +66,7 @@ def test_a_model_is_read_from_a_part_of_a_document() -> None:
     assert pipeline.every == timedelta(minutes=1)
 
 
+@pytest.mark.case("k01")
 def test_all_problems_come_at_once_each_with_its_line() -> None:
     found = problems("sink:\n  tabel_uri: t\nevery: soon\nworkers: 0\nfields:\n  - nam: x\n")
 
@@ -116,11 +117,6 @@ def test_a_model_is_frozen_and_strict_in_code_too() -> None:
         sink.table_uri = "u"  # type: ignore[misc]
     with pytest.raises(ValidationError, match="Extra inputs"):
         Sink(table_uri="t", tabel="x")  # type: ignore[call-arg]
-
-
-def test_the_string_below_a_field_is_its_description() -> None:
-    """The reference and the JSON schema are made from it."""
-    assert Sink.model_fields["codec"].description == "How files are compressed."
 
 
 def test_a_duration_is_a_number_of_seconds_in_json() -> None:

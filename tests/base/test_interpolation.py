@@ -18,6 +18,7 @@ def interpolator(tmp_path: Path) -> Interpolator:
     )
 
 
+@pytest.mark.case("k02")
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -45,6 +46,7 @@ def test_what_a_variable_holds_is_not_expanded_again(interpolator: Interpolator)
     assert interpolator.expand("${TRICK}") == "${env:HOME_PORT} $$"
 
 
+@pytest.mark.case("k02")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -53,6 +55,8 @@ def test_what_a_variable_holds_is_not_expanded_again(interpolator: Interpolator)
         ("${}", "write $$ for a dollar sign"),
         ("${a b}", "write $$ for a dollar sign"),
         ("${vault:x}", "write $$ for a dollar sign"),
+        ("${HOME/x", "'${HOME/x' has no end"),
+        ("${cmd:awk '{print}'}", "no brace before it"),
         ("${file:none}", "'none' cannot be read"),
         ("${cmd:exit 3}", "'exit 3' failed: exit code 3"),
         ("${cmd:echo why >&2; false}", "failed: why"),
@@ -73,6 +77,7 @@ def test_commands_do_not_run_where_they_are_not_allowed(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.case("k02")
 @given(st.text())
 def test_a_text_with_its_dollars_doubled_comes_out_as_it_was(text: str) -> None:
     interpolator = Interpolator({}, directory=Path("/nonexistent"), commands=False)

@@ -54,6 +54,7 @@ def test_bytes_are_equal_exactly_when_records_are(one: Outer, other: Outer) -> N
     assert (one.encode() == other.encode()) == (one == other)
 
 
+@pytest.mark.case("k15")
 @given(outer, st.data())
 def test_a_record_cut_short_is_refused(record: Outer, data: st.DataObject) -> None:
     """What a crash or a full disk leaves is never taken for a record."""

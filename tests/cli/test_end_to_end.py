@@ -103,6 +103,24 @@ def test_a_follower_reads_what_comes_and_drains_at_a_signal(place: Workplace) ->
     assert rows in metrics
 
 
+@pytest.mark.parametrize("point", ["commit.after", "ack.after"])
+def test_after_a_kill_the_figures_in_the_log_add_up_to_the_table(
+    place: Workplace, point: str
+) -> None:
+    """What the killed run committed and could not tell is told by the next one, as found or as settled."""
+    killed = start("run", "--once", place.config, PENSTOCK_FAILPOINTS=f"{point}@2=kill")
+    assert end(killed)[0] == -signal.SIGKILL
+
+    code, _, log = end(start("run", "--once", place.config, "--output", "json"))
+
+    told = [json.loads(line) for line in log.splitlines()]
+    found = sum(line["rows"] for line in told if line["event"] == "plans found settled")
+    settled = sum(line.get("rows", 0) for line in told if line["event"] == "plans settled")
+    assert code == 0
+    assert found == 2 * _ROWS * (2 if point == "ack.after" else 1)
+    assert found + settled == len(place.rows()) == _FILES * _ROWS
+
+
 def test_a_second_signal_ends_at_once_what_the_next_start_finishes(place: Workplace) -> None:
     """Here an upload hangs for ever: no drain can wait for it, and nothing of it may be lost."""
     stuck = start("run", "--once", place.config, PENSTOCK_FAILPOINTS="output.stored@2=wait:600")
@@ -117,6 +135,21 @@ def test_a_second_signal_ends_at_once_what_the_next_start_finishes(place: Workpl
     check_all_is_accounted_for(place)
 
 
+def test_a_drain_that_takes_too_long_is_cancelled_and_told(place: Workplace) -> None:
+    """How long is too long stands in the configuration."""
+    text = place.config.read_text()
+    place.config.write_text(f"global: {{supervision: {{drain_deadline: 0.2s}}}}\n{text}")
+    stuck = start("run", place.config, PENSTOCK_FAILPOINTS="output.stored@2=wait:600")
+    while _until(stuck, "plan")["plan"] < 2:
+        pass
+    stuck.send_signal(signal.SIGTERM)
+
+    assert end(stuck)[0] == 4
+    place.config.write_text(text)
+    answer("run", "--once", place.config)
+    check_all_is_accounted_for(place)
+
+
 def _until(child: "subprocess.Popen[str]", key: str) -> dict[str, Any]:
     """The next line of the log that has a field called `key`."""
     assert child.stderr is not None
@@ -127,6 +160,7 @@ def _until(child: "subprocess.Popen[str]", key: str) -> dict[str, Any]:
     raise AssertionError(f"the log ended without {key!r}")
 
 
+@pytest.mark.case("k19")
 def test_a_dry_run_changes_nothing_and_names_the_plans(place: Workplace) -> None:
     files = answer("run", "--dry-run", place.config)
 
@@ -154,6 +188,14 @@ def test_one_dead_letter_is_shown_with_its_bytes(place: Workplace) -> None:
 
     assert code == 0
     assert out.endswith("\nnonsense\n")
+
+
+def test_a_log_for_people_is_written_where_nobody_watches_live(place: Workplace) -> None:
+    """Elsewhere than on a terminal lines are JSON, unless somebody who reads them asks for text."""
+    code, _, err = end(start("run", "--once", place.config, "--log-format", "text"))
+
+    assert code == 0
+    assert "working on a plan [ingest] pipeline=p plan=1 files=2\n" in err
 
 
 def test_a_failure_limit_exits_with_3(place: Workplace) -> None:

@@ -9,6 +9,7 @@ import pytest
 from penstock.base import ConfigError, MissingExtraError, PenstockError, RecordError
 from penstock.cli import _guard
 from penstock.cli._exits import code_of
+from penstock.telemetry import AddressError
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,7 @@ from penstock.cli._exits import code_of
     [
         (ConfigError(()), 2),
         (MissingExtraError("pyarrow", "lake"), 2),
+        (AddressError("nonsense", "no port"), 2),
         (RecordError("damaged"), 5),
         (PenstockError("anything else"), 1),
     ],
@@ -44,6 +46,31 @@ def test_a_missing_module_that_no_extra_brings_is_not_explained_away(module: Pat
 
     with pytest.raises(ModuleNotFoundError):
         _guard.perform("planted", "command", {})
+
+
+def test_what_makes_loading_quick_is_over_when_a_command_runs(
+    module: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a command starts later must not find numpy with one thread."""
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    module.write_text(
+        "import gc, os\n"
+        "loading = (gc.isenabled(), os.environ.get('OPENBLAS_NUM_THREADS'))\n"
+        "def command():\n"
+        "    assert loading == (False, '1')\n"
+        "    return gc.isenabled() and 'OPENBLAS_NUM_THREADS' not in os.environ\n"
+    )
+
+    assert _guard.perform("planted", "command", {}) is True
+
+
+def test_a_user_s_choice_of_threads_for_numpy_stays(
+    module: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    module.write_text("import os\ndef command():\n    return os.environ['OPENBLAS_NUM_THREADS']")
+
+    assert _guard.perform("planted", "command", {}) == "3"
 
 
 def test_an_interrupt_exits_with_130(module: Path) -> None:

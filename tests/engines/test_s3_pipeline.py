@@ -23,6 +23,7 @@ from tests.engines.conftest import make_bucket
 from tests.engines.lossy_proxy import lossy_proxy
 from tests.ingest.s3_lake import FILES, S3Lake
 from tools.engines.server import free_port
+from tools.engines.supply import Supply
 from tools.engines.versitygw import ACCESS_KEY, SECRET_KEY, VersityGateway
 
 pytestmark = pytest.mark.engine("s3")
@@ -73,6 +74,7 @@ def test_killed_at_every_point_in_turn_it_ends_with_every_row_once(lake: S3Lake)
     lake.check()
 
 
+@pytest.mark.case("answer")
 @pytest.mark.parametrize("lost", [_COMMITS, _RECORDS], ids=["commits", "plans and seals"])
 def test_a_deed_whose_answer_was_lost_is_not_done_twice(
     s3_server: S3Server, lake: S3Lake, lost: str
@@ -106,7 +108,7 @@ def test_a_writer_that_retries_blindly_doubles_its_batch(s3_server: S3Server, bu
 def test_an_outage_is_waited_for(tmp_path: Path) -> None:
     """The server is killed and comes back: not ready meanwhile, nothing dead-lettered, then on."""
     gateway = VersityGateway()
-    program, directory = gateway.obtain(), tmp_path / "server"
+    program, directory = gateway.obtain(Supply(within_s=60)), tmp_path / "server"
     directory.mkdir()
     address, metrics = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     server = S3Server(f"http://{address}", ACCESS_KEY, SECRET_KEY)

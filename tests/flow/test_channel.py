@@ -18,11 +18,16 @@ class TestMemoryChannel(ChannelConformance):
     capacity=st.integers(1, 8),
     capacity_bytes=st.integers(1, 64),
     steps=st.lists(
-        st.one_of(st.integers(0, 40), st.none(), st.lists(st.integers(0, 20), max_size=5))
+        st.one_of(
+            st.integers(0, 40),
+            st.none(),
+            st.lists(st.integers(0, 20), max_size=5),
+            st.tuples(st.integers(1, 8)),
+        )
     ),
 )
 def test_it_behaves_as_a_list_with_two_bounds(capacity, capacity_bytes, steps) -> None:
-    """Compared with the plainest model, over puts, bulk puts and gets."""
+    """Compared with the plainest model, over puts and gets, of one and of many."""
     channel = MemoryChannel("model", capacity=capacity, capacity_bytes=capacity_bytes)
     model: list[int] = []
 
@@ -33,6 +38,10 @@ def test_it_behaves_as_a_list_with_two_bounds(capacity, capacity_bytes, steps) -
         if step is None:
             got = channel.get_nowait()
             assert (len(got.payload) if got else None) == (model.pop(0) if model else None)
+        elif isinstance(step, tuple):
+            taken = [len(message.payload) for message in channel.get_many_nowait(*step)]
+            assert taken == model[: step[0]]
+            del model[: step[0]]
         elif isinstance(step, int):
             expected = fits(step)
             assert channel.put_nowait(Message(b"x" * step)) == expected

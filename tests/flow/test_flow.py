@@ -49,7 +49,7 @@ def test_one_to_many_filtered_and_dead_add_up() -> None:
     report = (Flow("sum") | range(100) | check | halves | rows.append).run()
 
     assert (report.pulled, report.extra, report.delivered) == (100, 70, 140)
-    assert (report.filtered, report.dead, report.in_flight) == (20, 10, 0)
+    assert (report.filtered, report.dead, report.in_flight, report.acked) == (20, 10, 0, 100)
     assert report.statistics.balanced
     assert len(rows) == 140
     assert {letter.reason for letter in report.dead_letters} == {"poison"}

@@ -1,5 +1,6 @@
 """Stages in processes: the same semantics, and workers that may die."""
 
+import asyncio
 import os
 import select
 import signal
@@ -13,6 +14,10 @@ import pytest
 
 from penstock import Flow, stage
 from penstock.flow import FlowFailedError, NotPicklableError
+from penstock.flow._chunk import Task
+from penstock.flow._process import WorkerProcess, preparation
+from penstock.flow._wire import Frame
+from penstock.flow._worker_process import Setup
 from tests.flow import process_stages as work
 
 pytestmark = pytest.mark.slow
@@ -160,6 +165,27 @@ def test_what_cannot_travel_is_named_with_the_way_out() -> None:
             (Flow("stay") | items | stage(pool="process")(function) | print).run()
         assert isinstance(caught.value.__cause__, NotPicklableError)
         assert name in str(caught.value)
+
+
+def test_a_worker_that_dies_between_two_requests_had_nothing_in_hand() -> None:
+    """Else the first message of the next chunk would be blamed, and be dead after three accidents."""
+    setup = Setup(
+        preparation("idle"), ("tests.flow.process_stages", "twice"), Task("idle", False, 9)
+    )
+
+    async def scenario() -> tuple[object, int | None]:
+        process = WorkerProcess(setup, "idle")
+        await process.started()
+        answer, (results, *_) = await process.ask(Frame(("chunk", [1, 2, 3])))
+        process.kill()
+        with pytest.raises(ConnectionError):
+            await process.ask(Frame(("chunk", [4])))
+        in_hand = process.in_hand
+        await process.aclose()
+        assert answer == "done"
+        return results, in_hand
+
+    assert asyncio.run(scenario()) == ([2, 4, 6], None)
 
 
 PARENT = """

@@ -26,6 +26,7 @@ from penstock.ingest._planner import PlanLimits, Planner, PlanTemplate
 from penstock.ingest._producer import Produced
 from penstock.ingest._seal import DeadLetterFile, FileOutcome, FileState, Part, Seal
 from penstock.ingest._sealer import Sealer
+from penstock.ingest._volumes import Binder
 from penstock.storage import ChangedError, LocalStore, NotFoundError, ObjectStore
 from penstock.table import DeltaLakeTable, is_void
 from tests.ingest.kills import Expected
@@ -122,12 +123,17 @@ def parts(root: Path) -> Parts:
 
 
 def build(
-    root: Path, failpoints: Failpoints, made: Parts | None = None, *, max_failures: int = 0
+    root: Path,
+    failpoints: Failpoints,
+    made: Parts | None = None,
+    *,
+    max_failures: int = 0,
+    volume_size: int = 3,
 ) -> tuple[Cycle, Discovery]:
     """A freshly started pipeline over `root`: `source/`, `table/` and `dead/`."""
     made = made or parts(root)
     clock, source, dead = SystemClock(), LocalStore(root / "source"), LocalStore(root / "dead")
-    ledger = Ledger(made.store, made.table, PIPELINE)
+    ledger = Ledger(made.store, made.table, PIPELINE, volume_size=volume_size)
     template = PlanTemplate(PIPELINE, live_lane(PIPELINE), "schema", _WRITER)
     limits = PlanLimits(max_files=2)
     steps = Steps(
@@ -139,6 +145,7 @@ def build(
         sealer=Sealer(made.store, dead_letters=dead, failpoints=failpoints),
         committer=Committer(made.store, made.table, failpoints=failpoints),
         checkpointer=Checkpointer(made.store, made.table, PIPELINE, every=5),
+        binder=Binder(made.store, PIPELINE, size=volume_size),
     )
     cycle = Cycle(steps, failpoints=failpoints, max_failures=max_failures)
     return cycle, Discovery({"main": source}, clock=clock, settle=timedelta(0))

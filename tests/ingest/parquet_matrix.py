@@ -19,20 +19,18 @@ _MEMBERS: list[dict[str, Any]] = [
     {"name": "texts", "type": "list<string>"},
     {"name": "deep", "type": "struct", "fields": [{"name": "at", "type": "timestamp"}]},
 ]
-SCHEMA = SchemaConfig.model_validate(
-    {
-        "fields": [
-            {"name": "id", "type": "int64", "nullable": False},
-            {"name": "key", "type": "string", "nullable": False},
-            *({"name": f"c_{name}", "type": name} for name in SCALARS),
-            *({"name": f"l_{name}", "type": f"list<{name}>"} for name in SCALARS),
-            {"name": "o", "type": "struct", "fields": _MEMBERS},
-            {"name": "lo", "type": "list<struct>", "fields": _MEMBERS},
-            {"name": "ll", "type": "list<list<int64>>"},
-        ]
-    }
-).to_arrow()
+FIELDS: list[dict[str, Any]] = [
+    {"name": "id", "type": "int64", "nullable": False},
+    {"name": "key", "type": "string", "nullable": False},
+    *({"name": f"c_{name}", "type": name} for name in SCALARS),
+    *({"name": f"l_{name}", "type": f"list<{name}>"} for name in SCALARS),
+    {"name": "o", "type": "struct", "fields": _MEMBERS},
+    {"name": "lo", "type": "list<struct>", "fields": _MEMBERS},
+    {"name": "ll", "type": "list<list<int64>>"},
+]
 """Every declared type: alone, in a list, in a struct, in a struct in a list; a list of lists."""
+
+SCHEMA = SchemaConfig.model_validate({"fields": FIELDS}).to_arrow()
 
 _TEXTS = ("", "a", "naïve €😀", "z" * 40)
 _MOMENT = datetime(2024, 2, 29, 23, 59, 59, 999_999, tzinfo=UTC)

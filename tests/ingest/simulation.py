@@ -24,12 +24,14 @@ from penstock.ingest._producer import Produced
 from penstock.ingest._protocol_errors import CommitBlockedError
 from penstock.ingest._seal import DeadLetterFile, FileOutcome, FileState, Part, Seal
 from penstock.ingest._sealer import Sealer
+from penstock.ingest._volumes import Binder
 from penstock.storage import NotFoundError, ObjectMeta, ObjectStore, StoreUnavailableError
 from penstock.table import CommitUnknownError, DataFile, TableSnapshot, TableUnavailableError
 from penstock.testing import MemoryTable
 
 PIPELINE = "p"
 LANE = live_lane(PIPELINE)
+VOLUME_SIZE = 2
 _WRITER = WriterSettings(codec="zstd", file_size=1, row_group_rows=1, spill_limit=1)
 _TIMES = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC))
 
@@ -338,7 +340,7 @@ def build(process: Process) -> tuple[Cycle, Ledger]:
     """A freshly started program."""
     world, rules, points = process.world, process.world.rules, Failpoints()
     store, table = SimulatedStore(process), SimulatedTable(process)
-    ledger = rules.ledger(store, table, PIPELINE)
+    ledger = rules.ledger(store, table, PIPELINE, volume_size=VOLUME_SIZE)
     template = PlanTemplate(PIPELINE, LANE, "schema", _WRITER)
     limits = PlanLimits(max_files=1 + world.seed % 3, max_age=timedelta(0))
     clock = SimulatedClock(world)
@@ -351,6 +353,7 @@ def build(process: Process) -> tuple[Cycle, Ledger]:
         sealer=rules.sealer(store, dead_letters=store, failpoints=points),
         committer=rules.committer(store, table, failpoints=points),
         acknowledger=SimulatedAcknowledger(world),
+        binder=Binder(store, PIPELINE, size=VOLUME_SIZE, threads=1),
     )
     return Cycle(steps, failpoints=points), ledger
 

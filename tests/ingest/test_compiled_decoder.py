@@ -25,6 +25,8 @@ from penstock.ingest._reference_decoder import ReferenceDecoder
 from penstock.testing import DecoderConformance, generate, generate_damaged
 from tools import fuzz, native
 
+SOAK_LINES = 5_000_000
+
 
 class TestVectorPath(DecoderConformance):
     """As it is installed: with vectors where the machine has them."""
@@ -55,11 +57,12 @@ def test_no_damaged_line_is_judged_differently_than_by_the_reference(variant, sh
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("variant", ["vector", "plain"])
-def test_no_difference_is_found_in_ten_million_damaged_lines(variant):
+def test_no_difference_is_found_in_ten_million_damaged_lines(variant, record_property):
     """Five million on each path, with other seeds than the quick test's."""
     first = 100_000 if variant == "vector" else 200_000
 
-    assert not list(fuzz.differences(native.build(variant), first, lines=5_000_000))
+    assert not list(fuzz.differences(native.build(variant), first, lines=SOAK_LINES))
+    record_property("lines", SOAK_LINES)
 
 
 @pytest.mark.engine("sanitizers")
@@ -143,11 +146,11 @@ def test_a_decoder_that_was_never_made_decodes_nothing():
 def test_one_decoder_is_not_made_twice():
     """Another thread may be using it."""
     decoder = native.build("vector").Decoder(
-        (b"", 10, False, 0, ((b"a", 4, True, 1, ()),)), 9, 9, False
+        (b"", 10, False, 0, ((b"a", 4, True, 1, ()),)), 9, 9, 0, 0
     )
 
     with pytest.raises(RuntimeError, match="made once"):
-        decoder.__init__((b"", 10, False, 0, ((b"a", 4, True, 1, ()),)), 9, 9, False)
+        decoder.__init__((b"", 10, False, 0, ((b"a", 4, True, 1, ()),)), 9, 9, 0, 0)
 
 
 def _resident() -> int:

@@ -45,6 +45,7 @@ def test_the_documented_configuration_works_as_it_stands(tmp_path: Path) -> None
     assert flights.error_handling.dlq_path == str(tmp_path / "data/dlq")
 
 
+@pytest.mark.case("k01")
 def test_defaults_are_filled_in(tmp_path: Path) -> None:
     config = load(tmp_path, ALONE)
 
@@ -70,6 +71,7 @@ def test_half_a_pipeline_at_the_top_level_says_what_is_missing(tmp_path: Path) -
     assert "which lacks schema and sink" in found
 
 
+@pytest.mark.case("k03")
 def test_files_and_directories_merge_files_first_then_directories_sorted(tmp_path: Path) -> None:
     """The order decides which `global` holds, so it must not depend on the file system."""
     directory = tmp_path / "conf"
@@ -94,6 +96,7 @@ def test_a_file_named_twice_is_read_once(tmp_path: Path) -> None:
     assert list(config.pipelines) == ["a"]
 
 
+@pytest.mark.case("k03")
 def test_the_same_key_in_two_files_is_a_problem_that_names_both_places(tmp_path: Path) -> None:
     found = problems(tmp_path, pipeline("a", "in", "t"), "\n" + pipeline("a", "in2", "t2"))
 
@@ -112,6 +115,7 @@ def test_values_are_interpolated_and_relative_to_their_file(tmp_path: Path) -> N
     assert config.pipelines["a"].sink.table_uri == str(tmp_path / "lake/x")
 
 
+@pytest.mark.case("k01")
 def test_every_problem_of_every_file_comes_at_once_with_file_line_and_suggestion(
     tmp_path: Path,
 ) -> None:

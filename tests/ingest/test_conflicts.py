@@ -8,6 +8,7 @@ from penstock.base import ConfigError
 from tests.ingest.configs import load, pipeline, problems
 
 
+@pytest.mark.case("k03")
 @pytest.mark.parametrize(
     ("first", "second"),
     [

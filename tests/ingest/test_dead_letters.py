@@ -1,6 +1,7 @@
 """Dead letters come back as they were written, or the file is named as damaged."""
 
 import io
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,16 @@ from hypothesis import strategies as st
 from penstock.base import RecordError
 from penstock.ingest import DeadLetter
 from penstock.ingest._dead_letters import DeadLetterWriter, payload_of, read_dead_letters
+from penstock.ingest._decoder import LineError, RejectedLine
+from penstock.ingest._file_letters import describe
+
+
+@pytest.mark.parametrize("error", LineError)
+def test_every_reason_for_a_dead_letter_is_a_sentence_with_its_place(error):
+    """People read the sentence; the class is for programs."""
+    said = describe(RejectedLine(7, 100, 20, error, "actor.id", 3))
+
+    assert re.fullmatch(r"line 7, byte 3: actor\.id: [\w ,'+-]{8,}", said)
 
 
 def letter(raw, line=1):
@@ -28,6 +39,7 @@ def written(raws, path):
     return writer.finish()
 
 
+@pytest.mark.case("k27")
 @settings(deadline=None)
 @given(
     st.lists(st.one_of(st.binary(max_size=50), st.text(max_size=50).map(str.encode)), min_size=1)

@@ -45,10 +45,20 @@ def discovery(tmp_path: Path, clock: SteppedClock) -> Discovery:
     return Discovery({"main": LocalStore(tmp_path)}, clock=clock, settle=timedelta(seconds=2))
 
 
+def test_a_directory_that_is_not_there_yet_is_named(tmp_path: Path, clock: SteppedClock) -> None:
+    """It may be made later; more often its name is mistyped."""
+    stores = {"here": LocalStore(tmp_path), "there": LocalStore(tmp_path / "mistyped")}
+    looking = Discovery(stores, clock=clock, settle=timedelta(0))
+
+    assert list(looking.absent()) == [("there", str(tmp_path / "mistyped"))]
+    assert looking.look().files == ()
+
+
 def names(discovery: Discovery) -> list[str]:
     return [file.name for file in discovery.look().files]
 
 
+@pytest.mark.case("k12")
 def test_known_endings_are_found_in_order_and_hidden_parts_never(
     tmp_path: Path, discovery: Discovery
 ) -> None:
@@ -123,6 +133,7 @@ def test_objects_in_a_bucket_are_at_rest(clock: SteppedClock) -> None:
     assert names(discovery) == ["a.json"]
 
 
+@pytest.mark.case("k12")
 def test_a_source_that_is_not_there_yet_has_no_files(tmp_path: Path, clock: SteppedClock) -> None:
     """It may be made later; the other sources are read."""
     write(tmp_path, "b/a.json", age=100)

@@ -30,6 +30,7 @@ def server() -> Iterator[KillServer]:
 
 @pytest.mark.case("i-a")
 @pytest.mark.case("i-b")
+@pytest.mark.case("k16")
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(CAMPAIGNS))
 def test_a_killed_pipeline_ends_with_every_row_once(
@@ -80,5 +81,5 @@ def test_a_thousand_kills_change_nothing(
 
     record_property("kills", kills.total())
     record_property("fewest at one point", min(kills[point] for point in VICTIM.points))
-    record_property("kills with no work open, not counted", not_counted)
+    record_property("kills too late to count", not_counted)
     record_property("files ingested", files)

@@ -36,6 +36,7 @@ def write(batches, directory, schema=SCHEMA, **settings):
     return writer.finish()
 
 
+@pytest.mark.case("k05")
 def test_every_row_is_in_exactly_one_file_and_files_roll(tmp_path):
     """Behind the row group that crosses the size; each file is whole on its own."""
     parts = write(BATCHES, tmp_path, file_size=1, row_group_rows=300)
@@ -56,6 +57,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     assert first[0].path.read_bytes() == second[0].path.read_bytes()
 
 
+@pytest.mark.case("k06")
 @pytest.mark.parametrize(
     ("codec", "name"),
     [("zstd", "ZSTD"), ("snappy", "SNAPPY"), ("gzip", "GZIP"), ("lz4", "LZ4"), ("uncompressed", "UNCOMPRESSED")],
@@ -180,6 +182,7 @@ def _micros(text):
     return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
 
 
+@pytest.mark.case("k06")
 def test_rows_of_any_schema_come_back_from_parquet(tmp_path):
     """Members that are not nullable below null structs included."""
     for seed in range(25):

@@ -25,6 +25,7 @@ def same(table: pa.Table) -> bool:
     return found == repr(EXPECTED)
 
 
+@pytest.mark.case("k06")
 @pytest.mark.parametrize("name", NAMES)
 def test_duckdb_reads_what_was_written(name: str, matrix: dict[str, Path]) -> None:
     with duckdb.connect() as connection:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from penstock import ingest
 from penstock.base import Failpoints
@@ -30,6 +31,7 @@ def run(place: Workplace) -> ingest.PipelineReport:
     return report.pipelines[0]
 
 
+@pytest.mark.case("k11")
 def test_every_row_of_every_file_is_in_the_table_once_however_often_it_is_run(
     place: Workplace,
 ) -> None:
@@ -68,6 +70,34 @@ def test_the_figures_add_up(place: Workplace) -> None:
     parts = list((place.root / "lake/t").glob("*.parquet"))
     assert figures.parquet_files_written == len(parts)
     assert figures.bytes_written == sum(part.stat().st_size for part in parts)
+
+
+def test_what_has_no_column_is_rescued_into_the_table(place: Workplace) -> None:
+    """The rescue column is in the table and in its Parquet files, and such lines are no dead letters."""
+    place.configure(schema="rescue: _rescued, ")
+    place.put("a.ndjson.gz", [1], '{"id": 2, "v": 3, "new": {"x": 1}}', '{"id": "4"}')
+
+    figures = run(place).figures
+
+    table = DeltaTable(str(place.root / "lake/t")).to_pyarrow_table()
+    assert table.sort_by("id").to_pylist() == [
+        {"id": 1, "v": "000001", "_rescued": None},
+        {"id": 2, "v": None, "_rescued": '{"v":3,"new":{"x": 1}}'},
+    ]
+    assert figures.failures["decode"] == 1  # `id` may not be null
+
+
+def test_leniencies_of_the_schema_reach_the_lines(place: Workplace) -> None:
+    """The limit of a line's length too, which is kept while a file is read, before any decoder sees it."""
+    place.configure(schema="options: {quoted_numbers: read, max_line_bytes: 100}, ")
+    place.put("a.ndjson.gz", [1], '{"id": "2"}', '{"id": 3, "v": "' + "x" * 100 + '"}')
+    place.put("b.ndjson.gz", [], '{"id": 4, "v": "' + "x" * 5_000_000 + '"}', '{"id": "5"}')
+
+    run(place)
+
+    assert place.rows() == [1, 2, 5]
+    letters = [(one.line, one.error_class) for one in ingest.dead_letters(place.config)]
+    assert sorted(letters) == [(1, "too-long"), (3, "too-long")]
 
 
 def test_dead_letters_say_where_and_why(place: Workplace) -> None:
@@ -127,6 +157,7 @@ def test_new_content_under_a_taken_name_is_not_read(place: Workplace) -> None:
     assert place.rows() == [1]
 
 
+@pytest.mark.case("k27")
 def test_too_many_failures_stop_with_3_behind_the_plan_that_reached_the_limit(
     place: Workplace,
 ) -> None:
@@ -210,6 +241,7 @@ def test_rows_stand_in_the_order_of_the_plan_however_the_threads_run(place: Work
     assert ids == [*range(20_000), 100_001, 100_002, 100_003, 100_004]
 
 
+@pytest.mark.case("k07")
 def test_only_recent_prefixes_are_read_where_that_is_asked_for(place: Workplace) -> None:
     text = place.config.read_text()
     recent = 'partition_filter: {prefix_template: "day=%Y-%m-%d", lookback: 1}, settle_secs'
@@ -273,6 +305,7 @@ def test_nothing_goes_on_after_a_cancel(place: Workplace) -> None:
     never.set()
 
 
+@pytest.mark.case("k21")
 def test_a_table_with_other_columns_is_refused_for_good(place: Workplace) -> None:
     """A restart could not help: somebody must change one of the two."""
     place.put("a.ndjson.gz", [1])

@@ -6,6 +6,7 @@ from penstock.base import RecordError
 from penstock.ingest._plan import DictionaryUse, IntegerEncoding, Plan, WriterSettings
 
 
+@pytest.mark.case("k15")
 def test_a_plan_of_the_first_version_is_read_and_means_what_it_meant():
     """It says nothing of levels and encodings; what it stands for was written as the defaults say."""
     old = (

@@ -44,6 +44,7 @@ def planned(store: ObjectStore, seq: int) -> list[str]:
     return [file.name for file in Plan.decode(store.get(key), place=key).files]
 
 
+@pytest.mark.case("k05")
 def test_a_plan_waits_for_company_up_to_its_age(store: ObjectStore, clock: SteppedClock) -> None:
     """Small plans give small files; the age bounds what that costs in time."""
     planner = make_planner(store, clock, PlanLimits(max_age=timedelta(seconds=30)))
@@ -57,6 +58,7 @@ def test_a_plan_waits_for_company_up_to_its_age(store: ObjectStore, clock: Stepp
     assert planned(store, 1) == ["0.json", "1.json"]
 
 
+@pytest.mark.case("k05")
 def test_a_full_plan_does_not_wait(store: ObjectStore, clock: SteppedClock) -> None:
     """By number or by size; what is over goes into the next."""
     planner = make_planner(store, clock, PlanLimits(max_files=2))

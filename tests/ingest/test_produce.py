@@ -3,10 +3,12 @@
 import gzip
 import itertools
 import threading
+import tracemalloc
 
 import pyarrow.parquet as pq
 import pytest
 
+from penstock.ingest._compiled_decoder import CompiledDecoder
 from penstock.ingest._dead_letters import read_dead_letters
 from penstock.ingest._decode_file import DecodeSettings
 from penstock.ingest._errors import FileChangedError, FileGoneError, FileUnavailableError
@@ -285,3 +287,25 @@ def test_a_failure_here_leaves_nothing_on_the_disk(good, tmp_path):
         produce(files, tmp_path, decoder=FailingDecoder(good), spill_limit=0, row_group_rows=10)
     assert list(tmp_path.iterdir()) == []
     assert files.open_count == 0
+
+
+@pytest.mark.slow
+def test_a_file_of_nothing_but_bad_lines_needs_no_more_memory_than_any_other(tmp_path):
+    """60,000 lines of one byte in one block: neither the rejections nor the letters pile up."""
+    lines_ = 60_000
+    files = MemoryFiles(a=b"x\n" * lines_)
+    producer = PlanProducer(
+        files, CompiledDecoder(SCHEMA), DecodeSettings(compression="none", bad_lines="row"), 1
+    )
+    plan = files.plan()
+
+    tracemalloc.start()
+    try:
+        produced = producer.produce(plan, tmp_path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert states(produced) == [("rows", "")]
+    assert produced.dead_letters.file.letters == lines_
+    assert peak < 14 << 20

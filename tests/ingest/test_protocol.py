@@ -12,7 +12,7 @@ import pytest
 
 from penstock.base import FailpointError, Failpoints
 from penstock.ingest._checkpointer import Checkpointer
-from penstock.ingest._cycle import CycleResult
+from penstock.ingest._cycle_result import CycleResult
 from penstock.ingest._protocol_errors import CommitBlockedError, DamagedStateError
 from penstock.storage import LocalStore, StoreUnavailableError, open_store
 from penstock.table import (
@@ -70,6 +70,7 @@ def test_a_new_file_that_sorts_before_all_others_is_read(tmp_path: Path) -> None
     assert ids(tmp_path) == [1, 9]
 
 
+@pytest.mark.case("k16")
 @pytest.mark.parametrize("point", ["commit.after", "ack.before", "ack.after"])
 def test_what_was_committed_before_a_crash_is_not_doubled(tmp_path: Path, point: str) -> None:
     """The file's identity is committed with its rows."""
@@ -230,6 +231,7 @@ def test_a_sealed_plan_whose_part_is_gone_is_voided_and_read_again(tmp_path: Pat
     assert stored(tmp_path, PIPELINE).letters.total() == 1
 
 
+@pytest.mark.case("k11")
 def test_a_planned_file_that_vanished_is_gone_and_read_when_it_returns(tmp_path: Path) -> None:
     """One that was replaced is read as it is now."""
     for name, number in (("a.json.gz", 1), ("b.json.gz", 2)):
@@ -314,6 +316,7 @@ def lose_seal(root: Path) -> None:
     shutil.rmtree(root / "table" / "_penstock" / PIPELINE / "acknowledged")
 
 
+@pytest.mark.case("k17")
 @pytest.mark.parametrize(
     ("damage", "says"),
     [

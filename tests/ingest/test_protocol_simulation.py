@@ -26,6 +26,8 @@ def scheduler() -> Scheduler:
     return Scheduler(3)
 
 
+@pytest.mark.case("k10")
+@pytest.mark.case("k18")
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(10))
 def test_every_row_is_in_the_table_once_in_every_history(scheduler: Scheduler, block: int) -> None:
@@ -121,10 +123,11 @@ class OutsideCommitter(Committer):
 class OutsideLedger(Ledger):
     """Looks for voids beside the table."""
 
-    def _update(self, seq: int, entry: OpenPlan, snapshot: TableSnapshot) -> None:
+    def _update(self, entry: OpenPlan, snapshot: TableSnapshot) -> None:
+        seq = entry.plan.seq
         if entry.settlement is Settlement.OPEN and self._records.store.head(_void_key(seq)):
             entry = self.settled(seq, Settlement.VOIDED)
-        super()._update(seq, entry, snapshot)
+        super()._update(entry, snapshot)
 
     def acknowledged(self, entry: OpenPlan) -> None:
         if entry.settlement is Settlement.VOIDED:

@@ -146,6 +146,7 @@ def test_blocks_behind_a_long_line_are_of_the_usual_size():
     assert [len(data) > 1000 for _, data in found].count(True) == 1
 
 
+@pytest.mark.case("k26")
 @settings(deadline=None)
 @given(
     lines=st.lists(st.integers(0, 60), max_size=40),

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.ingest import Chunk, Decoder, DecoderOptions
+from penstock.ingest._compiled_decoder import CompiledDecoder
 from penstock.ingest._errors import UnsupportedTypeError
 from penstock.ingest._reference_decoder import ReferenceDecoder
 from penstock.testing import DecoderConformance, generate_damaged
@@ -31,6 +32,37 @@ def test_damaged_lines_are_judged_and_never_break_the_decoder():
         assert decoded.batch.num_rows + len(decoded.rejected) + blank == decoded.lines
         rejected += len(decoded.rejected)
     assert 300 < rejected < 900  # most damage is fatal, some is not
+
+
+def test_what_is_rescued_from_damaged_lines_is_always_an_object():
+    """Any reader of JSON can take it apart, and finds the keys of the row."""
+    rescued = []
+    for seed in range(1, 61, 2):
+        case = generate_damaged(seed)
+        batch = ReferenceDecoder(case.schema).decode(case.chunk()).batch
+        rescued += [text for text in batch.column("_rescued").to_pylist() if text is not None]
+
+    assert len(rescued) > 100
+    assert all(isinstance(json.loads(text), dict) for text in rescued)
+
+
+def test_a_rescue_column_is_one_of_the_row():
+    """Below the top nobody would fill it, and alone it would make no schema."""
+    rescue = pa.field("r", pa.string(), metadata={b"penstock.type": b"rescue"})
+    for decoder in (ReferenceDecoder, CompiledDecoder):
+        with pytest.raises(UnsupportedTypeError, match=r"'o\.r' has the type rescue"):
+            decoder(pa.schema([("o", pa.struct([rescue]))]))
+        with pytest.raises(UnsupportedTypeError):
+            decoder(pa.schema([rescue]))
+
+
+def test_a_rescue_column_may_stand_anywhere():
+    """A schema need not come from a configuration."""
+    rescue = pa.field("r", pa.string(), metadata={b"penstock.type": b"rescue"})
+    schema = pa.schema([("a", pa.int64()), rescue, ("b", pa.int64())])
+    for decoder in (ReferenceDecoder(schema), CompiledDecoder(schema)):
+        batch = decoder.decode(Chunk(b'{"b":2,"r":0,"a":1}', 1, 0)).batch
+        assert batch.to_pylist() == [{"a": 1, "r": '{"r":0}', "b": 2}]
 
 
 def test_a_type_that_no_value_is_read_into_is_refused_with_its_column():

@@ -19,6 +19,8 @@ tables:
 """
 
 
+@pytest.mark.case("k07")
+@pytest.mark.case("k24")
 def test_each_of_them_is_refused_with_what_to_write_instead() -> None:
     _, problems = refuse(parse_yaml(ELSEWHERE, file="x.yaml"))
 

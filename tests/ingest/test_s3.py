@@ -49,6 +49,7 @@ def test_source_table_and_dead_letters_may_all_be_on_s3(lake: S3Lake) -> None:
     lake.check()
 
 
+@pytest.mark.case("k14")
 def test_a_killed_run_is_resumed_by_another_machine(lake: S3Lake) -> None:
     """Nothing that counts is on the local disk."""
     assert lake.run(lake.config("first"), PENSTOCK_FAILPOINTS="commit.after@2=kill") == (

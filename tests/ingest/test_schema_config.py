@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from penstock.base import ConfigError, parse_yaml
-from penstock.ingest import SchemaConfig
+from penstock.ingest import DecoderOptions, SchemaConfig
 
 
 def read(*fields):
@@ -17,6 +17,7 @@ def problems(text):
     return [str(problem) for problem in sorted(caught.value.problems)]
 
 
+@pytest.mark.case("k04")
 def test_every_type_has_its_arrow_type():
     """Nullable unless said otherwise; lists hold nullable elements."""
     scalars = {
@@ -65,6 +66,76 @@ fields:
         assert words in problem
 
 
+def test_the_rescue_column_stands_behind_the_others():
+    """JSON text that may be null, marked so that decoders know it."""
+    schema = SchemaConfig.model_validate(
+        {"rescue": "_rescued", "fields": [{"name": "a", "type": "int64"}]}
+    ).to_arrow()
+
+    assert schema.names == ["a", "_rescued"]
+    assert schema.field(1) == pa.field("_rescued", pa.string())
+    assert schema.field(1).metadata == {b"penstock.type": b"rescue"}
+
+
+@pytest.mark.parametrize("name", ["a", "A"])
+def test_a_rescue_column_with_the_name_of_a_field_is_refused(name):
+    """Letter case does not tell Delta columns apart."""
+    (problem,) = problems(f"rescue: {name}\nfields: [{{name: a, type: int64}}]\n")
+
+    assert f"rescue: {name} is the column 'a' of `fields`" in problem
+    assert "such as _rescued" in problem
+
+
+def test_options_are_read_with_the_schema():
+    """Every leniency can be asked for in a configuration, sizes in words included."""
+    schema = SchemaConfig.from_document(
+        parse_yaml(
+            """\
+options:
+  max_depth: 50
+  max_line_bytes: 1MiB
+  finer_timestamps: cut
+  epoch_timestamps: milliseconds
+  whole_fractions: read
+  quoted_numbers: read
+  not_a_number: nullify
+  duplicate_keys: last
+fields: [{name: a, type: int64}]
+""",
+            file="a.yaml",
+        )
+    )
+
+    assert schema.options == DecoderOptions(
+        max_depth=50,
+        max_line_bytes=1 << 20,
+        finer_timestamps="cut",
+        epoch_timestamps="milliseconds",
+        whole_fractions="read",
+        quoted_numbers="read",
+        not_a_number="nullify",
+        duplicate_keys="last",
+    )
+    assert set(DecoderOptions.model_fields) == schema.options.model_fields_set
+
+
+def test_an_option_that_does_not_exist_is_refused_with_its_line():
+    """And so is a value that an option does not have."""
+    text = "options:\n  quoted_number: read\n  duplicate_keys: first\nfields: [{name: a, type: int64}]\n"
+
+    first, second = problems(text)
+
+    assert first.startswith("a.yaml:2")
+    assert "did you mean 'quoted_numbers'?" in first
+    assert second.startswith("a.yaml:3")
+    assert "'refuse' or 'last'" in second
+
+
+def test_a_rescue_column_has_a_name():
+    """Empty is not "none"."""
+    assert problems('rescue: ""\nfields: [{name: a, type: int64}]\n')
+
+
 def test_a_schema_without_columns_is_refused():
     assert problems("fields: []\n")
 
@@ -72,6 +143,12 @@ def test_a_schema_without_columns_is_refused():
 def test_the_id_tells_schemas_apart_by_meaning_only():
     """Name, type, nullability, order, members; not spelling."""
     first = read({"name": "a", "type": "list<int64>"})
+    rescuing = [first.model_copy(update={"rescue": name}) for name in ("r", "s")]
+    lenient = [
+        first.model_copy(update={"options": DecoderOptions(**{name: value})})
+        for name, value in (("quoted_numbers", "read"), ("max_depth", 9))
+    ]
+    strict = first.model_copy(update={"options": DecoderOptions(quoted_numbers="refuse")})
     same = read({"name": "a", "type": "list< int64 >", "nullable": True})
     others = [
         read({"name": "b", "type": "list<int64>"}),
@@ -81,5 +158,6 @@ def test_the_id_tells_schemas_apart_by_meaning_only():
         read({"name": "b", "type": "date"}, {"name": "a", "type": "list<int64>"}),
         read({"name": "a", "type": "struct", "fields": [{"name": "x", "type": "date"}]}),
     ]
-    assert first.id == same.id
-    assert len({schema.id for schema in (first, *others)}) == 1 + len(others)
+    assert first.id == same.id == strict.id
+    different = (first, *others, *rescuing, *lenient)
+    assert len({schema.id for schema in different}) == len(different)

@@ -94,6 +94,7 @@ def test_a_seal_of_another_plan_is_not_adopted(store: ObjectStore) -> None:
         sealer.seal(another, Produced((PART,), LETTERS, (GOOD,)))
 
 
+@pytest.mark.case("k10")
 def test_a_plan_is_not_committed_before_the_one_that_comes_first(store: ObjectStore) -> None:
     """The lane's number would say that both are in."""
     sealer = Sealer(store, dead_letters=None, failpoints=Failpoints())

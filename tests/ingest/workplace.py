@@ -11,7 +11,7 @@ CONFIG = """\
 pipelines:
   p:
     sources: {{main: {{path: in, settle_secs: 0, poll_interval_secs: 0.05}}}}
-    schema: {{fields: [{{name: id, type: int64, nullable: false}}, {{name: v, type: {type}}}]}}
+    schema: {{{schema}fields: [{{name: id, type: int64, nullable: false}}, {{name: v, type: {type}}}]}}
     sink: {{table_uri: lake/t{extra_sink}}}
     plan: {{max_files: {max_files}, max_age: 0}}
     error_handling: {{max_failures: {max_failures}, bad_lines: {bad_lines}}}
@@ -34,6 +34,7 @@ class Workplace:
         bad_lines: str = "row",
         kind: str = "string",
         extra_sink: str = "",
+        schema: str = "",
     ) -> None:
         self.config.write_text(
             CONFIG.format(
@@ -42,6 +43,7 @@ class Workplace:
                 bad_lines=bad_lines,
                 type=kind,
                 extra_sink=extra_sink,
+                schema=schema,
             )
         )
 

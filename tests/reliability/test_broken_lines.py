@@ -92,6 +92,7 @@ def test_no_value_becomes_another_one_in_silence(place: Workplace, bad: bytes) -
 
 
 @pytest.mark.case("iv-c")
+@pytest.mark.case("k25")
 @pytest.mark.parametrize(
     "bad",
     [

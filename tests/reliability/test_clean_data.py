@@ -9,10 +9,8 @@ import pytest
 from deltalake import DeltaTable
 
 from penstock import ingest
-from penstock.ingest import IngestPipeline
-from penstock.topology import PipelineContext
 from tests.ingest.workplace import Workplace
-from tests.reliability.followers import follower, until_files
+from tests.reliability.followers import following
 
 pytestmark = pytest.mark.slow
 _FULL_PART = 1_200_000
@@ -54,16 +52,12 @@ def test_files_that_come_one_by_one_in_any_order_of_names_are_all_taken(place: W
     names = [f"{number:03}.ndjson.gz" for number in range(24)]
     Random(2).shuffle(names)
 
-    async def arrive(pipeline: IngestPipeline, context: PipelineContext) -> None:
-        for number, name in enumerate(names):
-            place.put(name, range(number * 10, number * 10 + 10))
-            await asyncio.sleep(0.01)
-        await until_files(pipeline, len(names))
-        context.shutdown.request("all came")
-
     async def follow() -> None:
-        pipeline, context = follower(place)
-        await asyncio.gather(pipeline.run(), arrive(pipeline, context))
+        async with following(place) as follower:
+            for number, name in enumerate(names):
+                place.put(name, range(number * 10, number * 10 + 10))
+                await asyncio.sleep(0.01)
+            await follower.until_files(len(names))
 
     asyncio.run(follow())
 
@@ -71,6 +65,7 @@ def test_files_that_come_one_by_one_in_any_order_of_names_are_all_taken(place: W
 
 
 @pytest.mark.case("once")
+@pytest.mark.case("k14")
 def test_a_run_over_nothing_ends_by_itself_and_well(place: Workplace) -> None:
     """So does one over a source that is not there yet."""
     assert ingest.run(place.config).exit_code == 0

@@ -23,6 +23,7 @@ def place(tmp_path: Path) -> Workplace:
 
 
 @pytest.mark.case("viii-b")
+@pytest.mark.case("k13")
 def test_a_file_that_sorts_below_all_that_was_taken_is_read(place: Workplace) -> None:
     """In its folder, and in a folder that sorts below; a restart lies between."""
     place.put("m/5.ndjson.gz", [5])
@@ -53,6 +54,7 @@ def test_new_content_under_a_taken_name_is_told_and_neither_read_nor_doubled(
 
 
 @pytest.mark.case("xii")
+@pytest.mark.case("k26")
 @pytest.mark.parametrize("ending", ["ndjson", "jsonl", "json"])
 def test_every_ending_is_listed_and_the_content_decides_how_it_is_read(
     place: Workplace, ending: str
@@ -87,6 +89,7 @@ def test_a_dead_letter_names_its_file_stage_class_and_bytes(place: Workplace) ->
 
 
 @pytest.mark.case("dlq-all")
+@pytest.mark.case("k27")
 def test_no_dead_letter_is_ever_written_over(place: Workplace) -> None:
     """Of many failures over many plans and runs, every one is kept; files once written stay as they are."""
     shelf = place.root / "lake/t/_penstock/p/dlq"

@@ -80,6 +80,7 @@ def test_a_missing_object_is_not_a_failed_store(store: ObjectStore) -> None:
     store.delete("no/such")
 
 
+@pytest.mark.case("k15")
 def test_of_many_rivals_one_puts_the_object(store: ObjectStore) -> None:
     """Plans and seals stand on this."""
     wins: list[bytes] = []
@@ -107,6 +108,7 @@ def test_putting_equal_bytes_again_counts_as_done(store: ObjectStore) -> None:
     assert not store.put_if_absent("k", b"yours")
 
 
+@pytest.mark.case("k12")
 def test_names_come_sorted_as_whole_names(store: ObjectStore) -> None:
     """`a-b` sorts before `a/b` although folder `a` sorts before file `a-b`."""
     names = ["a/z", "a-b", "a/b/c", "b", "a.txt", "ab/x"]
@@ -191,6 +193,7 @@ def test_links_in_a_circle_do_not_end_a_listing(tmp_path: Path) -> None:
     assert [meta.name for meta in LocalStore(tmp_path).list()] == ["d/file"]
 
 
+@pytest.mark.case("k15")
 def test_what_a_dead_writer_left_is_neither_listed_nor_kept(tmp_path: Path) -> None:
     """A fresh leftover may be a rival's, still being written; an old one goes."""
     old, young = tmp_path / ".penstock-tmp-old", tmp_path / ".penstock-tmp-young"
@@ -255,6 +258,7 @@ def test_an_unreachable_store_says_so() -> None:
             attempt()
 
 
+@pytest.mark.case("k30")
 def test_one_client_serves_a_bucket_unless_pooling_is_off() -> None:
     """Another endpoint, other credentials or another bucket is another client."""
     options = {"aws_region": "us-east-1"}

@@ -8,7 +8,12 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from penstock.table import DeltaLakeTable, SchemaError, TableMissingError
+from penstock.table import (
+    DeltaLakeTable,
+    SchemaError,
+    TableMissingError,
+    TableUnavailableError,
+)
 from penstock.testing import MemoryTable, TableConformance
 
 SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("name", pa.string())])
@@ -43,6 +48,7 @@ def test_creating_a_table_that_is_there_changes_nothing(delta: DeltaLakeTable) -
     assert (after.table_id, after.version) == (before.table_id, 0)
 
 
+@pytest.mark.case("k19")
 @pytest.mark.parametrize("attempt", range(12))
 def test_rivals_make_one_table(tmp_path: Path, attempt: int) -> None:
     """Two processes started at once on a new table; a retried creation would give it a second id."""
@@ -65,6 +71,7 @@ def test_rivals_make_one_table(tmp_path: Path, attempt: int) -> None:
     assert len(set(ids)) == 1
 
 
+@pytest.mark.case("k21")
 def test_a_table_with_other_columns_is_refused_with_all_differences(delta: DeltaLakeTable) -> None:
     """deltalake itself takes any file for any table."""
     other = pa.schema([("id", pa.string()), ("new", pa.string())])
@@ -77,6 +84,26 @@ def test_a_table_with_other_columns_is_refused_with_all_differences(delta: Delta
     assert "'new'" in str(caught.value)
 
 
+@pytest.mark.case("k19")
+@pytest.mark.parametrize("obstacle", ["table", "table/_delta_log"])
+def test_a_table_that_cannot_be_made_now_is_unavailable_and_not_missing(
+    tmp_path: Path, obstacle: str
+) -> None:
+    """As on a full disk: whoever asks waits, and the reason is what went wrong with the making."""
+    path = tmp_path / obstacle
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("not a directory")
+    table = DeltaLakeTable(str(tmp_path / "table"))
+
+    with pytest.raises(TableUnavailableError, match=r"File exists|Not a directory"):
+        table.create(SCHEMA)
+    path.unlink()
+    table.create(SCHEMA)
+
+    assert table.snapshot().version == 0
+
+
+@pytest.mark.case("k19")
 def test_a_table_made_anew_has_another_id(delta: DeltaLakeTable) -> None:
     """So that nobody goes on as if its numbers were the old table's."""
     before = delta.snapshot().table_id

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from penstock.telemetry import Utilization
 
 
+@pytest.mark.case("k31")
 def test_it_moves_a_tenth_of_the_way_per_sample() -> None:
     """One burst must not look like a trend."""
     utilization = Utilization(smoothing=0.9, period_s=5)

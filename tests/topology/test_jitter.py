@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from penstock.topology import (
 )
 
 
+@pytest.mark.case("k30")
 @given(st.floats(0.001, 1e6), st.text(), st.text(), st.integers(0, 9))
 def test_it_lies_between_0_and_its_bound_and_depends_on_nothing_else(
     bound: float, key: str, seed: str, turn: int
@@ -60,6 +62,7 @@ def _starts(clock: FakeClock, jitter: float, pipeline: Callable[..., Pipeline]) 
     return starts
 
 
+@pytest.mark.case("k30")
 def test_zero_disables_it(clock: FakeClock, pipeline: Callable[..., Pipeline]) -> None:
     """Tests and demos want to start now."""
     assert _starts(clock, 0, pipeline) == [0.0] * 5
@@ -75,6 +78,7 @@ def test_pipelines_start_after_their_jitter(
     assert max(starts) < 30
 
 
+@pytest.mark.case("k29")
 def test_a_pipeline_in_its_start_delay_exits_at_once_on_shutdown(
     clock: FakeClock, pipeline: Callable[..., Pipeline]
 ) -> None:

@@ -57,6 +57,7 @@ def test_pipelines_that_hold_alike_take_turns() -> None:
     assert asyncio.run(scenario()) == ["a", "b", "c", "a", "b", "a", "b"]
 
 
+@pytest.mark.case("k28")
 def test_without_a_capacity_everybody_works_at_once() -> None:
     """No limit means no limit, and the counts are still there."""
 
@@ -73,6 +74,7 @@ def test_without_a_capacity_everybody_works_at_once() -> None:
     assert asyncio.run(scenario()) == 50
 
 
+@pytest.mark.case("k28")
 def test_a_permit_comes_back_when_its_work_fails() -> None:
     """Otherwise every failure would make the whole program slower for ever."""
 

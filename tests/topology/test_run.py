@@ -6,6 +6,7 @@ import io
 import json
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -16,6 +17,7 @@ from penstock.topology import (
     Pipeline,
     PipelineContext,
     PipelineError,
+    Stats,
     Supervision,
     TaskOutput,
     run_pipelines,
@@ -36,6 +38,7 @@ def _logged(out: io.StringIO) -> dict[str, dict]:
     return {line["event"]: line for line in map(json.loads, out.getvalue().splitlines())}
 
 
+@pytest.mark.case("k31")
 def test_metrics_and_health_are_served_while_pipelines_run(
     pipeline: Callable[..., Pipeline],
 ) -> None:
@@ -61,6 +64,7 @@ def test_metrics_and_health_are_served_while_pipelines_run(
         _get(seen["address"], "/livez")
 
 
+@pytest.mark.case("k03")
 def test_a_taken_metrics_port_is_an_error_and_nothing_runs() -> None:
     """A program that goes on without metrics looks healthy to nobody who asks."""
 
@@ -103,6 +107,42 @@ def test_how_each_pipeline_ended_is_logged(pipeline: Callable[..., Pipeline]) ->
     assert "KeyError: 'column'" in lines["pipeline panicked"]["exception"]
 
 
+def test_how_failures_are_met_can_be_written_in_the_configuration(
+    pipeline: Callable[..., Pipeline],
+) -> None:
+    """Below `global`; whoever calls may still say otherwise."""
+    document = parse_yaml("supervision: {on_failure: stop_all, drain_deadline: 1m}", file="p.yaml")
+    shared = GlobalConfig.from_document(document)
+
+    async def fail() -> str:
+        raise PipelineError("no such bucket")
+
+    def build(context: PipelineContext) -> list[Pipeline]:
+        async def follow() -> str:
+            await context.shutdown.wait()
+            return "drained"
+
+        return [pipeline("fails", fail), pipeline("follows", follow)]
+
+    async def scenario() -> Stats:
+        return await asyncio.wait_for(run_pipelines(None, shared, "test", build), 20)
+
+    stats = asyncio.run(scenario())
+
+    assert shared.supervision.drain_deadline == timedelta(minutes=1)
+    assert isinstance(stats.outcomes["follows"], TaskOutput)
+
+
+def test_a_wrong_supervision_is_a_problem_with_its_line() -> None:
+    text = "supervision:\n  on_failure: restat\n  drain_deadline: soon\n  retries: {}\n"
+
+    with pytest.raises(ConfigError, match="restart") as caught:
+        GlobalConfig.from_document(parse_yaml(text, file="p.yaml"))
+
+    assert [problem.line for problem in sorted(caught.value.problems)] == [2, 3, 4]
+
+
+@pytest.mark.case("k28")
 def test_the_shared_limit_holds_across_pipelines(pipeline: Callable[..., Pipeline]) -> None:
     """The limit is on the machine, not on each pipeline."""
     inside, peak = set(), []

@@ -103,6 +103,7 @@ def test_two_pipelines_with_one_key_are_refused(
         PipelineRunner(context, typetag="t").spawn([follower("a"), follower("a"), follower("b")])
 
 
+@pytest.mark.case("k29")
 def test_runs_in_one_process_do_not_stop_one_another(
     pipeline: Callable[..., Pipeline], clock: FakeClock
 ) -> None:

@@ -31,6 +31,7 @@ def _lines(child: subprocess.Popen[str], count: int) -> list[str]:
     return [child.stdout.readline().rstrip() for _ in range(count)]
 
 
+@pytest.mark.case("k29")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
 def test_each_of_the_three_signals_drains_every_pipeline(number: signal.Signals) -> None:
     """Work in hand is finished, and a follower that has drained has succeeded."""

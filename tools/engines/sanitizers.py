@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.engines.server import ROOT, Engine, NotToBeHadError, Running
+from tools.engines.engine import Engine, Program, Running
+from tools.engines.server import ROOT, NotToBeHadError
+from tools.engines.supply import Supply
 from tools.native import compiler, library, sanitizer_environment
 
 
@@ -18,8 +20,9 @@ class Sanitizers(Engine):
         """Of the build variant's family."""
         return "sanitizers"
 
-    def obtain(self) -> Path:
+    def obtain(self, supply: Supply) -> Program:
         """Build the decoder, and see that Python starts with the sanitizers in it."""
+        del supply
         try:
             program = library("sanitized")
             command = [sys.executable, "-c", "from tools import native; native.build('sanitized')"]
@@ -28,10 +31,10 @@ class Sanitizers(Engine):
             )
         except (OSError, subprocess.CalledProcessError) as error:
             raise NotToBeHadError(f"{compiler()[0]} cannot build with them: {error}") from error
-        return program
+        return [program]
 
     @contextmanager
-    def run(self, program: Path, directory: Path) -> Iterator[Running]:
+    def run(self, program: Program, directory: Path) -> Iterator[Running]:
         """Nothing is to be kept up: each test starts a Python of its own, and leaves no file."""
         del directory
-        yield Running(environment={}, about=f"the build {program.parent.name}")
+        yield Running(environment={}, about=f"the build {program[0].parent.name}")

@@ -30,7 +30,7 @@ class Config(BaseModel):
     Subclasses document each field with a string below it; the reference is made from these.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
     def from_document(
@@ -96,7 +96,8 @@ def _explain(
     shown = (
         f", got {value!r}" if isinstance(value, (str, int, float, bool)) or value is None else ""
     )
-    return f"{found['msg'][0].lower()}{found['msg'][1:]}{shown}", ""
+    said = found["msg"].partition(", unable to parse")[0]
+    return f"{said[0].lower()}{said[1:]}{shown}", ""
 
 
 def _existing(data: Any, path: Path_, *, missing: bool) -> Path_:

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-_REFERENCE = re.compile(r"\$\$|\$\{([^{}]*)\}")
+_REFERENCE = re.compile(r"\$\$|\$\{([^{}]*)(\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMMAND_TIMEOUT_S = 60
 
@@ -39,10 +39,14 @@ class Interpolator:
                 reference has no known form.
         """
         return _REFERENCE.sub(
-            lambda match: "$" if match[0] == "$$" else self._value(match[1]), text
+            lambda match: "$" if match[0] == "$$" else self._value(match[1], closed=match[2]), text
         )
 
-    def _value(self, reference: str) -> str:
+    def _value(self, reference: str, *, closed: str) -> str:
+        if not closed:
+            raise ValueError(
+                f"'${{{reference}' has no end: expected '}}', and no brace before it; write $$ for a dollar sign"
+            )
         kind, colon, rest = reference.partition(":")
         if colon and kind == "file":
             return self._read(rest)

@@ -14,7 +14,7 @@ class RecordError(PenstockError):
 class Record(BaseModel):
     """A frozen value that is stored as JSON: unknown keys are refused, never dropped."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     def encode(self) -> bytes:
         """One JSON object in UTF-8; equal records give equal bytes."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli._output import LogLevel, Output, OutputOption, perform_command
+from penstock.cli._output import LogFormat, LogLevel, Output, OutputOption, perform_command
 from penstock.cli._pipeline_application import pipelines
 
 Configs = Annotated[
@@ -70,6 +70,10 @@ def run(
             help="What is worth a line; by default info, or warning below a live view.",
         ),
     ] = None,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option("--log-format", help="By default text on a terminal, and JSON elsewhere."),
+    ] = None,
     metrics_address: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Serve metrics here; port 0 takes a free one."),
@@ -83,6 +87,7 @@ def run(
         once=once,
         dry_run=dry_run,
         log_level=log_level,
+        log_format=log_format,
         metrics_address=metrics_address,
         output=output,
     )

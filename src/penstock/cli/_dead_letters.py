@@ -10,7 +10,7 @@ from pathlib import Path
 from penstock.base import PenstockError
 from penstock.cli._exits import DONE
 from penstock.cli._output import LogLevel, Output
-from penstock.cli._printing import print_json, print_table
+from penstock.cli._printing import print_json, print_table, printable
 from penstock.cli._run import failpoints, print_report
 from penstock.ingest import DeadLetter, Inspector, RunSettings, run_ingest, validate
 from penstock.telemetry import setup_logs
@@ -46,17 +46,25 @@ def show(*, configs: Sequence[Path], id: str | None, output: Output) -> int:  # 
     if output is Output.JSON:
         print_json([_row(letter) for letter in letters])
         return DONE
-    for letter in letters:
+    if not letters:
+        sys.stdout.write("there are no dead letters\n")
+    for number, letter in enumerate(letters):
+        sys.stdout.write("\n" if number else "")
         _show(letter)
     return DONE
 
 
 def _show(letter: DeadLetter) -> None:
+    """The bytes come as they stood in the file, for a terminal with its control characters escaped."""
     for key, value in _row(letter).items():
         if key not in {"payload", "payload_b64", "v"} and value not in {"", None}:
             sys.stdout.write(f"{key:12} {value}\n")
     sys.stdout.flush()
-    sys.stdout.buffer.write(b"\n" + letter.raw + b"\n")
+    raw = letter.raw
+    if sys.stdout.isatty():
+        raw = printable(raw.decode(errors="backslashreplace")).encode()
+    sys.stdout.buffer.write(b"\n" + raw + b"\n" if raw else b"")
+    sys.stdout.buffer.flush()
 
 
 def replay(

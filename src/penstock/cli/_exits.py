@@ -1,6 +1,8 @@
 """Exit codes: one table from errors to codes, the same for all commands."""
 
 from penstock.base import ConfigError, MissingExtraError, PenstockError, RecordError
+from penstock.store import NewerStoreError
+from penstock.telemetry import AddressError
 from penstock.topology import DamagedStateError, FailureLimitError
 from penstock.workflow import validation
 
@@ -17,6 +19,8 @@ _CODES: tuple[tuple[type[PenstockError], int], ...] = (
     (MissingExtraError, USAGE),
     (validation.DefinitionError, USAGE),
     (validation.NotRunnableError, USAGE),
+    (NewerStoreError, USAGE),
+    (AddressError, USAGE),
     (FailureLimitError, LIMIT),
     (DamagedStateError, DAMAGED),
     (RecordError, DAMAGED),

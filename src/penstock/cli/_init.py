@@ -34,6 +34,7 @@ pipelines:
         - {{name: at, type: timestamp, nullable: false}}
         - {{name: level_m, type: float64}}
         - {{name: gates_open, type: int32}}
+        - {{name: remark, type: string}}
     sink: {{table_uri: data/lake/readings, compression: zstd}}
     plan: {{max_files: 1000, max_bytes: 2GiB, max_age: 2s}}           # one plan is one commit
     error_handling: {{dlq_path: data/dlq, max_failures: 0, bad_lines: row}}

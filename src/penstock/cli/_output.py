@@ -23,6 +23,13 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class LogFormat(StrEnum):
+    """How a line of the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 OutputOption = Annotated[Output, typer.Option("--output", help="For people, or for programs.")]
 
 

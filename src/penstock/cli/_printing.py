@@ -29,9 +29,13 @@ def print_table(rows: Sequence[Row], columns: Sequence[str], *, empty: str) -> N
         sys.stdout.write("  ".join(parts).rstrip() + "\n")
 
 
-def _cell(value: object) -> str:
+def printable(text: str) -> str:
     """One line without control characters: what stands in data may not steer a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _cell(value: object) -> str:
     if value is None:
         return ""
     text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return printable(text)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from penstock.base import ConfigError, Failpoints, Problem
 from penstock.cli._exits import DONE
-from penstock.cli._output import LogLevel, Output
+from penstock.cli._output import LogFormat, LogLevel, Output
 from penstock.cli._printing import print_json, print_table
 from penstock.ingest import (
     IngestConfig,
@@ -33,6 +33,7 @@ def command(
     once: bool,
     dry_run: bool,
     log_level: LogLevel | None,
+    log_format: LogFormat | None,
     metrics_address: str | None,
     output: Output,
 ) -> int:
@@ -48,7 +49,8 @@ def command(
         progress=sys.stderr if output is Output.TABLE else None,
         failpoints=points,
     )
-    with setup_logs(level=log_level or _usual_level(settings)):
+    as_json = None if log_format is None else log_format is LogFormat.JSON
+    with setup_logs(level=log_level or _usual_level(settings), json=as_json):
         report = asyncio.run(run_ingest(config, settings))
     print_report(report, output)
     return report.exit_code

@@ -37,7 +37,7 @@ def _rows(config: IngestConfig) -> list[dict[str, object]]:
         {
             "pipeline": key,
             "sources": ", ".join(source.path for source in pipeline.sources.values()),
-            "columns": len(pipeline.schema_.fields),
+            "columns": len(pipeline.schema_.to_arrow()),
             "table": pipeline.sink.table_uri,
         }
         for key, pipeline in config.pipelines.items()

@@ -21,6 +21,7 @@ from penstock.flow._errors import (
 )
 from penstock.flow._flow import Flow
 from penstock.flow._message import Drop, Message
+from penstock.flow._order import key
 from penstock.flow._report import FlowFailedError, FlowReport
 from penstock.flow._run import RunningFlow
 from penstock.flow._sink import Sink
@@ -51,5 +52,6 @@ __all__ = [
     "StageStatistics",
     "StageTimeoutError",
     "WorkerDiedError",
+    "key",
     "stage",
 ]

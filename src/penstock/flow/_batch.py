@@ -23,7 +23,7 @@ class Batcher:
     def collect_nowait(self) -> list[Message[Any]]:
         """A full batch, if there is one and nothing stands in its way."""
         work = self._work
-        if len(work.intake.items) < self._size or work.ready or work.parked or work.reorder:
+        if len(work.intake.items) < self._size or work.ready or work.parked or work.order:
             return []
         return work.take_many_nowait(self._size)
 

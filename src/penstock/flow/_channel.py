@@ -115,7 +115,8 @@ class MemoryChannel(Channel[T]):
             size: Their bytes in all, where the caller knows, and knows that each has as many.
         """
         items = self.items
-        total = sum([message.size for message in messages]) if size is None else size
+        sizes = [message.size for message in messages] if size is None else []
+        total = sum(sizes) if size is None else size
         if (
             len(items) + len(messages) > self.capacity
             or self.bytes + total > self.capacity_bytes
@@ -125,8 +126,10 @@ class MemoryChannel(Channel[T]):
                 if not self.put_nowait(message):
                     return count
             return len(messages)
-        each = total // len(messages) if size is not None and messages else -1
-        self._same = each if not items or each == self._same else -1
+        if messages:
+            each = messages[0].size
+            same = size is not None or sizes.count(each) == len(sizes)
+            self._same = each if same and (not items or each == self._same) else -1
         self._puts += len(messages)
         items.extend(messages)
         self.bytes += total
@@ -159,8 +162,12 @@ class MemoryChannel(Channel[T]):
         """Up to `limit` messages that are there."""
         items = self.items
         count = min(limit, len(items))
-        popleft = items.popleft
-        taken = [popleft() for _ in range(count)]
+        if count == len(items):
+            taken = list(items)
+            items.clear()
+        else:
+            popleft = items.popleft
+            taken = [popleft() for _ in range(count)]
         same = self._same
         self.bytes -= count * same if same >= 0 else sum([message.size for message in taken])
         self._gets += count

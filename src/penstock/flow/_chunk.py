@@ -51,6 +51,11 @@ class Stride:
         """How many to take now: never so many that other workers are left without."""
         return max(1, min(self._size, -(-waiting // self._workers)))
 
+    @property
+    def ahead(self) -> int:
+        """How many chunks a worker may have at a time: a second one while they are quick, so that it never waits."""
+        return 1 if self._size == 1 else 2
+
     def learn(self, count: int, seconds: float) -> None:
         """A chunk of `count` took `seconds`."""
         if count >= self._size and seconds < _QUICK:
@@ -80,7 +85,7 @@ def run_chunk(
         except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
             answer.failures[len(results)] = error
             append(None)
-    if not task.expands and any(type(result) is GeneratorType for result in results):
+    if not task.expands and GeneratorType in set(map(type, results)):
         _expand_made(answer, task)
     answer.expanded = answer.expanded or task.expands
     return answer

@@ -1,6 +1,7 @@
 """Workers outside the loop: the port that threads and processes share, and the tasks that feed them."""
 
 import asyncio
+from collections import deque
 from typing import Any, Protocol
 
 from penstock.flow._batch import Batcher, settle_batch
@@ -20,13 +21,25 @@ class LostChunkError(FlowError):
 
 
 class Executor(Protocol):
-    """One worker outside the loop. One call at a time; after `LostChunkError` it is whole again."""
+    """One worker outside the loop; after `LostChunkError` it is whole again.
 
-    async def chunk(self, payloads: list[Any]) -> Answer:
-        """Call the function for each payload.
+    Chunks may be sent while others are under way, where the stage has no time-out; they are
+    answered in their order. Other calls are made one at a time.
+    """
+
+    async def ready(self) -> None:
+        """Return when chunks can be sent."""
+        ...
+
+    def send(self, payloads: list[Any]) -> "asyncio.Future[Any]":
+        """Have the function called for each payload; `receive` gives the answer."""
+        ...
+
+    async def receive(self, sent: "asyncio.Future[Any]") -> Answer:
+        """The answer to the oldest chunk that was sent.
 
         Raises:
-            LostChunkError: The worker died, hung or was killed.
+            LostChunkError: The worker died, hung or was killed, and has begun no later chunk.
         """
         ...
 
@@ -66,21 +79,34 @@ async def feed(work: Work, executor: Executor, batcher: Batcher | None) -> None:
 
 
 async def _feed_chunks(work: Work, executor: Executor) -> None:
-    options = work.stage.options
-    most = 1 if options.timeout is not None else options.chunk
-    stride = Stride(most, options.workers)
-    while await work.wait_work():
-        chunk = work.take_many_nowait(stride.size(len(work.intake.items)))
-        if not chunk:
+    options, items = work.stage.options, work.intake.items
+    stride = Stride(1 if options.timeout is not None else options.chunk, options.workers)
+    under_way: deque[tuple[list[Message[Any]], asyncio.Future[Any]]] = deque()
+    while under_way or await work.wait_work():
+        await executor.ready()
+        while len(under_way) < stride.ahead:
+            chunk = work.take_many_nowait(stride.size(len(items)))
+            if not chunk:
+                break
+            under_way.append((chunk, executor.send([message.payload for message in chunk])))
+        if not under_way:
             continue
+        chunk, sent = under_way.popleft()
         try:
-            answer = await executor.chunk([message.payload for message in chunk])
+            answer = await executor.receive(sent)
         except LostChunkError as lost:
             await _recover(work, chunk, lost)
+            while under_way:
+                _offer_again(work, under_way.popleft()[0])
             continue
         stride.learn(len(chunk), answer.seconds)
         work.meter.run.add(answer.seconds / len(chunk), len(chunk))
         await _settle(work, chunk, answer)
+
+
+def _offer_again(work: Work, chunk: list[Message[Any]]) -> None:
+    for message in chunk:
+        work.again(message, counted=False)
 
 
 async def _settle(work: Work, chunk: list[Message[Any]], answer: Answer) -> None:

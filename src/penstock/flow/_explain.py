@@ -1,6 +1,7 @@
 """A flow as text and as a Mermaid graph, before it runs."""
 
 from penstock.base import format_size
+from penstock.flow._order import Key
 from penstock.flow._plan import FlowPlan
 from penstock.flow._stage import Stage
 
@@ -37,8 +38,11 @@ def explain_mermaid(plan: FlowPlan) -> str:
 def loses_order(stage: Stage[..., object]) -> str:
     """Why messages may leave the stage in another order than they entered; empty where they do not."""
     options = stage.options
+    lossy = options.workers > 1 or options.retry.maximum_attempts != 1
     if options.order == "input":
         return ""
+    if isinstance(options.order, Key):
+        return "messages of other keys overtake" if lossy else ""
     if options.workers > 1:
         return f"{options.workers} workers finish when they finish"
     if options.retry.maximum_attempts != 1:
@@ -59,6 +63,8 @@ def _how(stage: Stage[..., object]) -> str:
         words.append(f"time-out {options.timeout:g}s")
     if options.order == "input":
         words.append("input order")
+    if isinstance(options.order, Key):
+        words.append("one at a time of each key")
     return ", ".join(words)
 
 

@@ -109,8 +109,8 @@ class Flow:
         """Start it on the running loop: `async with flow.start() as running: ...`.
 
         Args:
-            progress: True prints a line per second on standard error; a function is called with
-                `FlowStatistics` instead.
+            progress: True shows the state every second on standard error: a table drawn over itself on
+                a terminal, plain lines elsewhere. A function is called with `FlowStatistics` instead.
         """
         return RunningFlow(self._plan(), observer_of(progress))
 

@@ -1,8 +1,9 @@
 """What travels through a flow: a payload and the little that the runtime must know about it."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count, repeat
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -64,15 +65,14 @@ class Message(Generic[T]):
     @classmethod
     def many(cls, payloads: Sequence[T], first: int) -> "list[Message[T]]":
         """Wrap payloads that are numbered from `first`; half the price of wrapping each."""
-        new, fixed = cls.__new__, FIXED_SIZES.get
+        new, sizes = cls.__new__, sizes_of(payloads)
         messages = []
-        for path, payload in enumerate(payloads, first):
+        for path, payload, size in zip(count(first), payloads, sizes, strict=False):
             message = new(cls)
             message.payload = payload
             message._path = path  # noqa: SLF001 - of the same class
-            message.size = fixed(type(payload)) or size_of(payload)
-            message.branch = None
-            message.notes = None
+            message.size = size
+            message.branch = message.notes = None
             messages.append(message)
         return messages
 
@@ -141,3 +141,10 @@ def size_of(payload: Any) -> int:
         if len(_SIZERS) < 1024:
             _SIZERS[kind] = sizer
     return sizer(payload)
+
+
+def sizes_of(payloads: Sequence[Any]) -> Iterable[int]:
+    """The size of each, at once where all are of one kind that has a fixed size."""
+    kinds = set(map(type, payloads))
+    size = FIXED_SIZES.get(kinds.pop()) if len(kinds) == 1 else None
+    return map(size_of, payloads) if size is None else repeat(size)

@@ -38,7 +38,7 @@ class Ledger:
         self._clock = clock
         self._settled: list[Message[Any]] = []
         self._returned: list[Message[Any]] = []
-        self._weighted = False
+        self._weighted = self._branched = False
         self._open: set[Message[Any]] = set()
 
     def opened(self, messages: list[Message[Any]]) -> None:
@@ -57,8 +57,7 @@ class Ledger:
         """These leaves have reached the end; returns how many messages they stand for."""
         weight = self.weigh(messages)
         self.delivered += weight
-        branched = [message for message in messages if message.branch is not None]
-        if self.redelivers or branched:
+        if self.redelivers or self._branched:
             for message in messages:
                 self.settle(message)
         else:
@@ -90,6 +89,7 @@ class Ledger:
         """Replace a leaf by its children, at least one."""
         branch = message.branch
         if branch is None:
+            self._branched = True
             branch = Branch(parents=[message])
         else:
             branch.pending -= 1
@@ -104,6 +104,7 @@ class Ledger:
         """A leaf that stands for `message` and may gain siblings while it is worked on."""
         if message.branch is not None:
             return message
+        self._branched = True
         leaf: Message[Any] = message.child(message.payload, 0)
         leaf.rename_as(message)
         leaf.branch = Branch(parents=[message], pending=1)
@@ -117,6 +118,7 @@ class Ledger:
 
     def merge(self, messages: list[Message[Any]], payloads: list[Any]) -> list[Message[Any]]:
         """Replace many leaves by messages that stand for all of them, at least one."""
+        self._branched = True
         branch = Branch(parents=messages, pending=len(payloads))
         weight = sum(message.weight for message in messages)
         merged = [messages[0].child(payload, place) for place, payload in enumerate(payloads)]

@@ -35,10 +35,10 @@ class AsyncPool:
             self._watchdog.start(work.group)
         if self._options.batch:
             batcher = Batcher(work)
+            direct = work.stage.is_async and self._watchdog is None
+            call = self._function if direct else self._call_batch
             return [
-                work.group.create_task(
-                    run_batch(work, batcher, self._call_batch), name=f"{name}/{number}"
-                )
+                work.group.create_task(run_batch(work, batcher, call), name=f"{name}/{number}")
                 for number in range(self.workers)
             ]
         special = work.stage.expands
@@ -61,7 +61,7 @@ class AsyncPool:
         """The hot path: one result per message, no time-out."""
         work, meter, function, out = self._work, self._work.meter, self._function, self._work.out
         take, time = work.take_nowait, work.clock.monotonic
-        simple = out is not None and work.reorder is None
+        simple = out is not None and work.order is None
         awaits, asks = work.stage.is_async, not isinstance(function, BuiltinFunctionType)
         burst = 1
         while await work.wait_work():

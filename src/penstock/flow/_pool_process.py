@@ -34,46 +34,7 @@ class ProcessExecutor:
         self._name = f"{work.stage.name}/{number}"
         self._process = WorkerProcess(setup, self._name)
 
-    async def chunk(self, payloads: list[Any]) -> Answer:
-        results, failures, expanded, seconds = await self._ask("chunk", payloads)
-        return Answer(results, failures, expanded, seconds)
-
-    async def whole(self, payloads: list[Any]) -> Any:
-        return await self._ask("whole", payloads)
-
-    async def begin(self, payload: Any) -> None:
-        await self._ask("begin", payload)
-
-    async def more(self) -> tuple[list[Any], bool]:
-        outputs, last = await self._ask("more", None)
-        return outputs, last
-
-    async def aclose(self) -> None:
-        await self._process.aclose()
-
-    async def _ask(self, kind: str, content: Any) -> Any:
-        await self._started()
-        frame = self._frame(kind, content)
-        expired = False
-
-        def overdue() -> None:
-            nonlocal expired
-            expired = True
-            self._process.kill()
-
-        timer = self._timer(overdue)
-        try:
-            answer, value = await self._process.ask(frame)
-        except WorkerLostError as lost:
-            raise await self._replace(lost, expired=expired) from lost
-        finally:
-            if timer is not None:
-                timer.cancel()
-        if answer == "done":
-            return value
-        raise value
-
-    async def _started(self) -> None:
+    async def ready(self) -> None:
         try:
             for _ in range(_FALSE_STARTS):
                 try:
@@ -94,6 +55,50 @@ class ProcessExecutor:
             f"({how}); look at what importing its module does"
         )
 
+    def send(self, payloads: list[Any]) -> "asyncio.Future[Any]":
+        return self._process.ask(self._frame("chunk", payloads))
+
+    async def receive(self, sent: "asyncio.Future[Any]") -> Answer:
+        results, failures, expanded, seconds = await self._answer(sent)
+        return Answer(results, failures, expanded, seconds)
+
+    async def whole(self, payloads: list[Any]) -> Any:
+        return await self._call("whole", payloads)
+
+    async def begin(self, payload: Any) -> None:
+        await self._call("begin", payload)
+
+    async def more(self) -> tuple[list[Any], bool]:
+        outputs, last = await self._call("more", None)
+        return outputs, last
+
+    async def aclose(self) -> None:
+        await self._process.aclose()
+
+    async def _call(self, kind: str, content: Any) -> Any:
+        await self.ready()
+        return await self._answer(self._process.ask(self._frame(kind, content)))
+
+    async def _answer(self, sent: "asyncio.Future[Any]") -> Any:
+        expired = False
+
+        def overdue() -> None:
+            nonlocal expired
+            expired = True
+            self._process.kill()
+
+        timer = self._timer(overdue)
+        try:
+            answer, value = await sent
+        except ConnectionError as lost:
+            raise await self._replace(expired=expired) from lost
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if answer == "done":
+            return value
+        raise value
+
     def _timer(self, overdue: Callable[[], None]) -> "asyncio.Task[None] | None":
         seconds = self._stage.options.timeout
         if seconds is None:
@@ -105,11 +110,11 @@ class ProcessExecutor:
 
         return asyncio.create_task(watch(), name=f"{self._name}/timeout")
 
-    async def _replace(self, lost: WorkerLostError, *, expired: bool) -> LostChunkError:
-        culprit = self._process.in_hand
+    async def _replace(self, *, expired: bool) -> LostChunkError:
+        how, culprit = await self._process.death(), self._process.in_hand
         await self._process.aclose()
         self._process = WorkerProcess(self._setup, self._name)
-        cause: Exception = WorkerDiedError(self._stage.name, lost.how)
+        cause: Exception = WorkerDiedError(self._stage.name, how)
         if expired:
             cause = StageTimeoutError(self._stage.name, self._stage.options.timeout or 0.0)
         return LostChunkError(-1 if culprit is None else culprit, cause)

@@ -71,35 +71,46 @@ class ThreadExecutor:
         self._task = Task(work.stage.name, work.stage.expands, work.output_limit)
         self._name = f"{work.stage.name}/{number}"
         self._thread = WorkerThread(self._name)
+        self._progress = [0]
         self._generator: Iterator[Any] = iter(())
 
-    async def chunk(self, payloads: list[Any]) -> Answer:
+    async def ready(self) -> None:
+        """A thread can always be given work."""
+
+    def send(self, payloads: list[Any]) -> "asyncio.Future[Any]":
         def job() -> Answer:
             started = time()
             answer = run_chunk(function, payloads, task, progress)
             answer.seconds = time() - started
             return answer
 
-        function, task, time, progress = self._function, self._task, self._work.clock.monotonic, [0]
-        answer: Answer = await self._result(job, progress)
+        self._progress = progress = [0]
+        function, task, time = self._function, self._task, self._work.clock.monotonic
+        return self._thread.submit(job)
+
+    async def receive(self, sent: "asyncio.Future[Any]") -> Answer:
+        answer: Answer = await self._within(sent)
         return answer
 
     async def whole(self, payloads: list[Any]) -> Any:
         function, task = self._function, self._task
         if task.expands:
-            return await self._result(lambda: listed(function(payloads), task), [0])
-        return await self._result(lambda: function(payloads), [0])
+            return await self._call(lambda: listed(function(payloads), task))
+        return await self._call(lambda: function(payloads))
 
     async def begin(self, payload: Any) -> None:
         self._generator = iter(self._function(payload))
 
     async def more(self) -> tuple[list[Any], bool]:
         generator = self._generator
-        outputs = await self._result(lambda: list(islice(generator, _SLICE)), [0])
+        outputs = await self._call(lambda: list(islice(generator, _SLICE)))
         return outputs, len(outputs) < _SLICE
 
-    async def _result(self, job: Callable[[], Any], progress: list[int]) -> Any:
-        future = self._thread.submit(job)
+    async def _call(self, job: Callable[[], Any]) -> Any:
+        self._progress = [0]
+        return await self._within(self._thread.submit(job))
+
+    async def _within(self, future: "asyncio.Future[Any]") -> Any:
         seconds = self._work.stage.options.timeout
         if seconds is None:
             return await future
@@ -112,7 +123,7 @@ class ThreadExecutor:
             return future.result()
         self._thread.end()
         self._thread = WorkerThread(self._name)
-        raise LostChunkError(progress[0], StageTimeoutError(self._work.stage.name, seconds))
+        raise LostChunkError(self._progress[0], StageTimeoutError(self._work.stage.name, seconds))
 
     async def aclose(self) -> None:
         self._thread.end()

@@ -7,14 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from multiprocessing import spawn
 from typing import Any
 
 from penstock.flow._source import call_in_thread
 from penstock.flow._wire import Frame, FrameReader, open_shared
-from penstock.flow._worker_process import Setup
+from penstock.flow._worker_process import PROGRESS_SIZE, Setup
 
-_IDLE = 2**63
 _CODE = (
     "import sys; sys.path[:] = {path!r}; "
     "from penstock.flow._worker_process import main; main({handle}, {progress})"
@@ -31,7 +31,7 @@ class WorkerLostError(Exception):
 
 
 class WorkerProcess:
-    """A child that answers one request at a time. It dies with us, whatever we die of."""
+    """A child that answers requests in their order. It dies with us, whatever we die of."""
 
     def __init__(self, setup: Setup, name: str) -> None:
         """Start the child, without waiting for it: the first request does."""
@@ -39,15 +39,15 @@ class WorkerProcess:
         self._name = name
         self._reader = FrameReader()
         self._greeting: asyncio.Future[Any] = self._loop.create_future()
-        self._answer: asyncio.Future[Any] | None = None
-        self._unsent = memoryview(b"")
+        self._answers: deque[asyncio.Future[Any]] = deque()
+        self._answered = 0
+        self._unsent: deque[Frame] = deque()
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-        handle = open_shared(8)
-        self._map = mmap.mmap(handle, 8)
+        handle = open_shared(PROGRESS_SIZE)
+        self._map = mmap.mmap(handle, PROGRESS_SIZE)
         self._progress = memoryview(self._map).cast("Q")
-        self._progress[0] = _IDLE
         code = _CODE.format(path=sys.path, handle=theirs.fileno(), progress=handle)
         try:
             self._child = subprocess.Popen(
@@ -72,33 +72,20 @@ class WorkerProcess:
     @property
     def busy(self) -> bool:
         """Whether a request is under way."""
-        return self._answer is not None
+        return bool(self._answers)
 
     @property
     def in_hand(self) -> int | None:
-        """Place of the message that the function has; None before the first."""
-        place = self._progress[0]
-        return None if place == _IDLE else place
+        """Place of the message that the function has in the oldest request; None where it has none of it."""
+        place, request = self._progress
+        return place if request == self._answered + 1 else None
 
-    async def ask(self, frame: Frame) -> Any:
-        """Send a request and wait for its answer.
-
-        Raises:
-            WorkerLostError: The child died; it is reaped.
-        """
-        try:
-            return await self._exchange(frame)
-        except ConnectionError:
-            raise WorkerLostError(await self._death()) from None
-        finally:
-            frame.close()
-            self._answer = None
-
-    async def _exchange(self, frame: Frame) -> Any:
-        self._progress[0] = _IDLE
-        self._answer = self._loop.create_future()
+    def ask(self, frame: Frame) -> "asyncio.Future[Any]":
+        """Send a request behind those under way; its answer, or `ConnectionError` where the child died."""
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._answers.append(answer)
         self._send(frame)
-        return await self._answer
+        return answer
 
     async def started(self) -> None:
         """Return when the child is ready for requests.
@@ -110,7 +97,7 @@ class WorkerProcess:
         try:
             await asyncio.shield(self._greeting)
         except ConnectionError:
-            raise WorkerLostError(await self._death()) from None
+            raise WorkerLostError(await self.death()) from None
 
     def kill(self) -> None:
         """End it at once."""
@@ -120,11 +107,12 @@ class WorkerProcess:
         """End it, at once if it is busy, and reap it."""
         if self.busy:
             self.kill()
-        await self._death()
+        await self.death()
         self._progress.release()
         self._map.close()
 
-    async def _death(self) -> str:
+    async def death(self) -> str:
+        """Reap the child, which has died or soon will; what it died of."""
         self._close()
         code = await call_in_thread(f"{self._name}/reaper", self._reap)
         if code >= 0:
@@ -148,39 +136,30 @@ class WorkerProcess:
             self._loop.remove_writer(self._sock)
             self._sock.close()
             self._reader.close()
+            while self._unsent:
+                self._unsent.popleft().close()
 
     def _send(self, frame: Frame) -> None:
-        try:
-            sent = frame.send(self._sock)
-        except BlockingIOError:
-            self._loop.add_writer(self._sock, self._send_first, frame)
-            return
-        except OSError:
+        if self._closed:
             frame.close()
             self._lost()
             return
-        self._queue(memoryview(frame.data)[sent:])
+        self._unsent.append(frame)
+        if len(self._unsent) == 1:
+            self._write()
 
-    def _send_first(self, frame: Frame) -> None:
-        self._loop.remove_writer(self._sock)
-        self._send(frame)
-
-    def _queue(self, rest: memoryview) -> None:
-        self._unsent = rest
-        if rest:
-            self._loop.add_writer(self._sock, self._writable)
-
-    def _writable(self) -> None:
+    def _write(self) -> None:
         try:
-            sent = self._sock.send(self._unsent)
+            while self._unsent and self._unsent[0].send(self._sock):
+                self._unsent.popleft()
         except BlockingIOError:
-            return
+            pass
         except OSError:
-            self._loop.remove_writer(self._sock)
             self._lost()
             return
-        self._unsent = self._unsent[sent:]
-        if not self._unsent:
+        if self._unsent:
+            self._loop.add_writer(self._sock, self._write)
+        else:
             self._loop.remove_writer(self._sock)
 
     def _readable(self) -> None:
@@ -191,20 +170,34 @@ class WorkerProcess:
         except OSError:
             alive = False
         if not alive:
-            self._loop.remove_reader(self._sock)
             self._lost()
             return
+        while self._take():
+            pass
+
+    def _take(self) -> bool:
+        """Hand on one answer, if it has come as a whole."""
         try:
             complete, value = self._reader.next()
         except Exception as error:  # noqa: BLE001 - unpickling runs the user's code, which may raise anything
-            self._fail(error)
-            return
-        if not complete:
-            return
+            self._settle(error=error)
+            return True
+        if complete:
+            self._settle(value)
+        return complete
+
+    def _settle(self, value: Any = None, error: Exception | None = None) -> None:
         if not self._greeting.done():
-            self._greet(*value)
-        elif self._answer is not None and not self._answer.done():
-            self._answer.set_result(value)
+            self._greet(*(value or ("broken", error)))
+            return
+        self._answered += 1
+        answer = self._answers.popleft()
+        if answer.done():
+            return
+        if error is None:
+            answer.set_result(value)
+        else:
+            answer.set_exception(error)
 
     def _greet(self, kind: str, error: Exception | None) -> None:
         if kind == "ready" or error is None:
@@ -215,12 +208,12 @@ class WorkerProcess:
             self._greeting.exception()
 
     def _lost(self) -> None:
-        self._fail(ConnectionError(self._name))
-
-    def _fail(self, error: Exception) -> None:
-        for future in (self._greeting, self._answer):
-            if future is not None and not future.done():
-                future.set_exception(error)
+        self._loop.remove_reader(self._sock)
+        self._loop.remove_writer(self._sock)
+        for future in (self._greeting, *self._answers):
+            if not future.done():
+                future.set_exception(ConnectionError(self._name))
+                # Whoever does not ask does not have to hear of it.
                 future.exception()
 
 

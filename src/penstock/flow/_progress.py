@@ -1,9 +1,12 @@
 """Live progress through one small port: a function that is called with statistics."""
 
+import shutil
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from penstock.base import Clock
+from penstock.flow._report import render
 from penstock.flow._statistics import FlowStatistics
 
 Observer = Callable[[FlowStatistics], None]
@@ -11,7 +14,7 @@ INTERVAL = 1.0
 
 
 def print_line(statistics: FlowStatistics) -> None:
-    """One plain line on standard error: for terminals, logs and files alike."""
+    """One plain line on standard error: for logs and files."""
     stages = " | ".join(
         f"{stage.name} {stage.emitted:,} ({stage.queue_items:,} waiting, {stage.utilization:.0%} busy)"
         for stage in statistics.stages.values()
@@ -25,15 +28,35 @@ def print_line(statistics: FlowStatistics) -> None:
     sys.stderr.flush()
 
 
+class LiveTable:
+    """The table of the report, drawn over itself on a terminal."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+        self._drawn = 0
+
+    def __call__(self, statistics: FlowStatistics) -> None:
+        # A line that wraps would take two rows, and the next drawing would start too low.
+        width = shutil.get_terminal_size().columns - 1
+        lines = [line[:width] for line in render(statistics).splitlines()]
+        back = f"\x1b[{self._drawn}A\x1b[J" if self._drawn else ""
+        self._terminal.write(back + "\n".join(lines) + "\n")
+        self._terminal.flush()
+        self._drawn = len(lines)
+
+
 async def observe(take: Callable[[], FlowStatistics], observer: Observer, clock: Clock) -> None:
-    """Call `observer` every second until cancelled."""
-    while True:
-        await clock.sleep(INTERVAL)
+    """Call `observer` every second until cancelled, and a last time then."""
+    try:
+        while True:
+            await clock.sleep(INTERVAL)
+            observer(take())
+    finally:
         observer(take())
 
 
 def observer_of(progress: "bool | Observer") -> Observer | None:
-    """The observer that stands for what a user gave: True prints plain lines, False is silence."""
+    """The observer that stands for what a user gave: True shows on standard error, False is silence."""
     if progress is True:
-        return print_line
+        return LiveTable(sys.stderr) if sys.stderr.isatty() else print_line
     return progress or None

@@ -3,17 +3,17 @@
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from types import BuiltinFunctionType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 from penstock.base import ConfigError, Problem, RetryPolicy, parse_duration, parse_size
+from penstock.flow._order import Key, Order
 from penstock.flow._sink import Sink
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Pool = Literal["async", "thread", "process"]
-Order = Literal["none", "input"]
 _POOLS = ("async", "thread", "process")
 _ORDERS = ("none", "input")
 _BATCH_WAIT = 1.0
@@ -53,17 +53,17 @@ class Stage(Generic[P, R]):
         """Its name in the flow, the function's unless given."""
         return self.options.name
 
-    @property
+    @cached_property
     def expands(self) -> bool:
         """Whether it makes any number of messages of one: the function is a generator."""
         return inspect.isgeneratorfunction(_unwrapped(self.function)) or self.is_async_generator
 
-    @property
+    @cached_property
     def is_async_generator(self) -> bool:
         """Whether it is an `async def` with `yield`."""
         return inspect.isasyncgenfunction(_unwrapped(self.function))
 
-    @property
+    @cached_property
     def is_async(self) -> bool:
         """Whether calling it gives something to await."""
         return _is_coroutine_function(self.function)
@@ -118,7 +118,8 @@ def stage(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             capacity_bytes: Most bytes waiting before the stage (`64MiB`); default the flow's.
             streaming: Outputs are handed on while the attempt goes on; repeats may then reach the sink.
             collective: Results of a batch belong to the batch as a whole; any number of them.
-            order: `input` hands results on in the order of the messages; `none` as they come.
+            order: `input` hands results on in the order of the messages; `key(f)` works on messages of
+                one key one after the other; `none` on all as they come.
 
     Raises:
         ConfigError: All options that are wrong, at once.
@@ -173,6 +174,14 @@ def _one_of(allowed: Iterable[str]) -> Callable[[Any], str]:
     return parse
 
 
+def _order(value: Any) -> Order:
+    if isinstance(value, Key):
+        return value
+    if value not in _ORDERS:
+        raise ValueError(f"expected one of {', '.join(_ORDERS)} or key(function), got {value!r}")
+    return cast("Order", value)
+
+
 def _seconds(value: Any) -> float:
     seconds = parse_duration(value).total_seconds()
     if not seconds:
@@ -190,7 +199,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "within": _seconds,
     "capacity": _at_least(1),
     "capacity_bytes": parse_size,
-    "order": _one_of(_ORDERS),
+    "order": _order,
 }
 
 
@@ -212,10 +221,13 @@ def _conflicts(work: Any, options: dict[str, Any]) -> list[str]:
         found.append(
             "a generator over a batch cannot say which message a result belongs to; say collective=True"
         )
-    if options.get("streaming") and (options.get("batch") or options.get("order") == "input"):
-        found.append("streaming=True goes with neither batch nor order='input'")
-    if options.get("collective") and options.get("order") == "input":
-        found.append("collective=True has no input order to keep; remove order='input'")
+    ordered = options.get("order", "none") != "none"
+    if options.get("streaming") and (options.get("batch") or ordered):
+        found.append("streaming=True goes with neither batch nor order")
+    if options.get("collective") and ordered:
+        found.append("the results of a collective batch have no order to keep; remove order")
+    if isinstance(work, Sink) and ordered:
+        found.append("a Sink is given messages as they come, by one worker; remove order")
     return found
 
 

@@ -19,7 +19,6 @@ SHARED_FROM = 256 * 1024
 _HEADER = struct.Struct("<IIQ")
 _LENGTH = struct.Struct("<Q")
 _CLOEXEC = socket.MSG_CMSG_CLOEXEC if sys.platform == "linux" else 0
-_READ = 1 << 18
 _FD_SPACE = socket.CMSG_SPACE(4 * struct.calcsize("i"))
 
 Loads = Callable[[memoryview, list[memoryview]], Any]
@@ -44,7 +43,7 @@ def open_shared(size: int) -> int:
 class Frame:
     """One object, ready to be sent: header and body, and a descriptor where the body is shared."""
 
-    __slots__ = ("data", "handle")
+    __slots__ = ("_rest", "handle")
 
     def __init__(self, value: Any) -> None:
         """Pickle `value`; raises what pickling raises."""
@@ -56,22 +55,24 @@ class Frame:
         total = sum(len(part) for part in parts)
         self.handle = -1
         if total < SHARED_FROM:
-            self.data = b"".join([_HEADER.pack(0, len(raws), total), *parts])
+            self._rest = memoryview(b"".join([_HEADER.pack(0, len(raws), total), *parts]))
             return
-        self.data = _HEADER.pack(1, len(raws), total)
+        self._rest = memoryview(_HEADER.pack(1, len(raws), total))
         self.handle = open_shared(total)
         with open(self.handle, "wb", buffering=0, closefd=False) as file:
             for part in parts:
                 _write_all(file.write, part)
 
-    def send(self, sock: socket.socket) -> int:
-        """Send as much as the socket takes now, the descriptor with the first byte; returns how much."""
+    def send(self, sock: socket.socket) -> bool:
+        """Send as much as the socket takes now, the descriptor with the first byte; whether that was all."""
         if self.handle < 0:
-            return sock.send(self.data)
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [self.handle]))
-        sent = sock.sendmsg([self.data], [rights])
-        self.close()
-        return sent
+            sent = sock.send(self._rest)
+        else:
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [self.handle]))
+            sent = sock.sendmsg([self._rest], [rights])
+            self.close()
+        self._rest = self._rest[sent:]
+        return not self._rest
 
     def close(self) -> None:
         """Let go of the descriptor; it was sent, or will not be."""
@@ -91,34 +92,41 @@ class FrameReader:
 
     def __init__(self, loads: Loads = plain_loads) -> None:
         self._loads = loads
-        self._data = bytearray()
+        # Room for the largest frame that comes whole, and for as much again of the next.
+        self._data = memoryview(bytearray(2 * SHARED_FROM))
+        self._start = self._end = 0
         self._handles: list[int] = []
 
     def receive(self, sock: socket.socket) -> bool:
         """Read once; False at the end of the stream."""
-        data, ancillary, _, _ = sock.recvmsg(_READ, _FD_SPACE, _CLOEXEC)
+        if self._start:
+            rest = self._end - self._start
+            self._data[:rest] = self._data[self._start : self._end]
+            self._start, self._end = 0, rest
+        count, ancillary, _, _ = sock.recvmsg_into([self._data[self._end :]], _FD_SPACE, _CLOEXEC)
         for level, kind, content in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 handles = array.array("i")
                 handles.frombytes(content[: len(content) - len(content) % handles.itemsize])
                 self._handles.extend(handles)
-        self._data += data
-        return bool(data)
+        self._end += count
+        return count > 0
 
     def next(self) -> tuple[bool, Any]:
         """Whether a whole frame is there, and its object."""
-        if len(self._data) < _HEADER.size:
+        start = self._start + _HEADER.size
+        if self._end < start:
             return False, None
-        shared, count, total = _HEADER.unpack_from(self._data)
+        shared, count, total = _HEADER.unpack_from(self._data, self._start)
         if shared:
-            del self._data[: _HEADER.size]
+            self._start = start
             return True, self._decode(_mapped(self._handles.pop(0), total), count)
-        end = _HEADER.size + total
-        if len(self._data) < end:
+        if self._end < start + total:
             return False, None
-        body = bytes(memoryview(self._data)[_HEADER.size : end])
-        del self._data[:end]
-        return True, self._decode(memoryview(body), count)
+        self._start = start + total
+        body = self._data[start : self._start]
+        # Buffers live as long as the object that is made of them; all else is copied while it is read.
+        return True, self._decode(memoryview(bytes(body)) if count else body, count)
 
     def _decode(self, body: memoryview, count: int) -> Any:
         table = count * _LENGTH.size
@@ -145,8 +153,8 @@ def _mapped(handle: int, size: int) -> memoryview:
 
 def send_blocking(sock: socket.socket, frame: Frame) -> None:
     """Send the whole frame, waiting as long as it takes."""
-    sent = frame.send(sock)
-    sock.sendall(memoryview(frame.data)[sent:])
+    while not frame.send(sock):
+        pass
 
 
 def receive_blocking(sock: socket.socket, reader: FrameReader) -> Any:

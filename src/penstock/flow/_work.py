@@ -11,7 +11,7 @@ from penstock.flow._channel import MemoryChannel
 from penstock.flow._dead_letters import Reason
 from penstock.flow._errors import FatalError, PoisonError, WorkerDiedError
 from penstock.flow._message import FIXED_SIZES, Drop, Message, size_of
-from penstock.flow._order import Reorder
+from penstock.flow._order import OrderKeeper, keeper_of
 from penstock.flow._outcome import Ledger, reason_of
 from penstock.flow._stage import Stage
 from penstock.flow._statistics import Meter
@@ -38,24 +38,25 @@ class Work:
     ready: deque[Message[Any]] = field(default_factory=deque)
     parked: dict[Message[Any], asyncio.Task[None]] = field(default_factory=dict)
     draining: bool = False
-    reorder: Reorder | None = None
+    order: OrderKeeper | None = None
 
     def __post_init__(self) -> None:
-        if self.stage.options.order == "input":
-            self.reorder = Reorder(self.intake.capacity)
+        self.order = keeper_of(self.stage.options.order, self.intake.capacity)
 
     @property
     def held(self) -> bool:
         """Whether new work must wait: enough is parked, or the head of the order is too far behind."""
         waiting = len(self.parked) + len(self.ready)
-        return waiting >= self.intake.capacity or (self.reorder is not None and self.reorder.full)
+        if self.order is None:
+            return waiting >= self.intake.capacity
+        return waiting + self.order.waiting >= self.intake.capacity or self.order.full
 
     def take_nowait(self) -> Message[Any] | None:
         """The next message to work on, if there is one: first those that are due again."""
         if self.ready:
             return self.ready.popleft()
-        if self.parked or self.reorder is not None:
-            return None if self.held else self._enter(self.intake.get_nowait())
+        if self.parked or self.order is not None:
+            return self._take_in_order()
         message = self.intake.get_nowait()
         if message is not None:
             self.meter.taken += 1 if message.notes is None else message.notes.weight
@@ -63,7 +64,7 @@ class Work:
 
     def take_many_nowait(self, limit: int) -> list[Message[Any]]:
         """Up to `limit` messages to work on; those that are due again come alone."""
-        if self.ready or self.parked or self.reorder is not None:
+        if self.ready or self.parked or self.order is not None:
             message = self.take_nowait()
             taken = [] if message is None else [message]
             while taken and taken[0].attempt == 1 and len(taken) < limit and not self.ready:
@@ -76,12 +77,28 @@ class Work:
         self.meter.taken += self.ledger.weigh(taken)
         return taken
 
-    def _enter(self, message: Message[Any] | None) -> Message[Any] | None:
-        if message is not None:
+    def _take_in_order(self) -> Message[Any] | None:
+        while not self.held and (message := self.intake.get_nowait()) is not None:
             self.meter.taken += message.weight
-            if self.reorder is not None:
-                message.annotate().place = self.reorder.enter()
-        return message
+            if self.order is None or self._enter(self.order, message):
+                return message
+        return None
+
+    def _enter(self, order: OrderKeeper, message: Message[Any]) -> bool:
+        try:
+            return order.enter(message)
+        except Exception as error:  # noqa: BLE001 - the user's key function: it becomes an outcome
+            self.group.create_task(self._refuse(message, error), name=f"{self.stage.name}/key")
+            return False
+        finally:
+            self._hand_back_left(order)
+
+    async def _refuse(self, message: Message[Any], error: Exception) -> None:
+        if isinstance(error, FatalError):
+            raise error
+        self.meter.failures += 1
+        await self.bury(message, error, reason_of(error))
+        self.intake.wake_all()
 
     async def wait_work(self) -> bool:
         """Wait until there is something to take; False: the stage is over, for every worker."""
@@ -113,21 +130,24 @@ class Work:
         if not kept:
             await self._filter(message)
             return
-        place = 0 if message.notes is None else message.notes.place
         children = self.ledger.hand_out(message, kept)
         self.meter.extra += len(children) - message.weight
-        if self.reorder is not None:
-            await self._release(self.reorder, place, children)
+        if self.order is not None:
+            await self._release(self.order, message, children)
         else:
             await self.hand_on(children)
 
     async def finish_many(self, batch: list[Message[Any]], results: Any) -> None:
         """The attempt succeeded with one result per message."""
-        if self.out is None:
+        if self.out is None and self.order is None:
             self.deliver(batch)
             return
+        if self.out is None:
+            for message in batch:
+                await self.finish(message, None)
+            return
         kinds = set(map(type, results))
-        if self.reorder is not None or self.meter.retries or not kinds.isdisjoint(_NOTHING):
+        if self.order is not None or self.meter.retries or not kinds.isdisjoint(_NOTHING):
             for message, result in zip(batch, results, strict=True):
                 await self.finish(message, result)
             return
@@ -201,8 +221,8 @@ class Work:
         self.meter.emitted += self.ledger.deliver(messages)
 
     async def _pass_on(self, message: Message[Any], made: list[Message[Any]]) -> None:
-        if self.reorder is not None:
-            await self._release(self.reorder, message.annotate().place, made)
+        if self.order is not None:
+            await self._release(self.order, message, made)
             return
         # Above 1 only for a message that comes again; the stages below count from 1.
         if message.notes is not None:
@@ -210,24 +230,28 @@ class Work:
         message.size = size_of(message.payload)
         await self.hand_on(made)
 
-    async def _release(self, reorder: Reorder, place: int, made: list[Message[Any]]) -> None:
-        for message in made:
-            message.annotate().attempt = 1
-            message.size = size_of(message.payload)
-        await reorder.release(place, made, self.hand_on)
+    async def _release(
+        self, order: OrderKeeper, message: Message[Any], made: list[Message[Any]]
+    ) -> None:
+        for one in made:
+            one.annotate().attempt = 1
+            one.size = size_of(one.payload)
+        follower = await order.release(message, made, self.hand_on)
+        if follower is not None:
+            self.ready.append(follower)
         self.intake.wake_all()
 
     async def _filter(self, message: Message[Any]) -> None:
         if self.out is None:
-            self.deliver([message])
+            await self._pass_on(message, [message])
             return
         self.meter.filtered += message.weight
         self.ledger.settle(message)
         await self._vacate(message)
 
     async def _vacate(self, message: Message[Any]) -> None:
-        if self.reorder is not None:
-            await self._release(self.reorder, message.annotate().place, [])
+        if self.order is not None:
+            await self._release(self.order, message, [])
 
     async def fail(self, message: Message[Any], error: Exception) -> None:
         """The attempt failed: try again later, or record a dead letter."""
@@ -278,8 +302,10 @@ class Work:
         """What a drain does with a message in backoff."""
         notes = message.annotate()
         if self.ledger.redelivers:
-            self.meter.returned += message.weight
-            self.ledger.hand_back(message)
+            self._hand_back(message)
+            if self.order is not None:
+                self.order.leave(message)
+                self._hand_back_left(self.order)
             await self._vacate(message)
             self.intake.wake_all()
         elif notes.last:
@@ -287,6 +313,14 @@ class Work:
         else:
             notes.last = True
             self.again(message)
+
+    def _hand_back(self, message: Message[Any]) -> None:
+        self.meter.returned += message.weight
+        self.ledger.hand_back(message)
+
+    def _hand_back_left(self, order: OrderKeeper) -> None:
+        while order.left:
+            self._hand_back(order.left.pop())
 
     async def bury(self, message: Message[Any], error: BaseException, reason: Reason) -> None:
         """Record a dead letter, then settle."""

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial, reduce
-from itertools import islice
+from itertools import count, islice
 from multiprocessing import current_process, spawn
 from typing import Any
 
@@ -25,6 +25,8 @@ from penstock.flow._wire import Frame, FrameReader, receive_blocking, send_block
 
 _GRACE = 2.0
 SLICE = 64
+PROGRESS_SIZE = 16
+"""Bytes of the shared note of what a worker does: the place in the request, the number of the request."""
 
 
 @dataclass(eq=False)
@@ -107,9 +109,9 @@ class Worker:
             self._answer("broken", portable(error))
             return
         self._answer("ready", None)
-        while True:
+        for number in count(1):
             kind, content = receive_blocking(self._sock, self._reader)
-            self._progress[0] = 0
+            self._progress[0], self._progress[1] = 0, number
             try:
                 result = self._do(kind, content, function, setup.task)
             except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
@@ -170,7 +172,7 @@ def main(handle: int, progress_handle: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sock = socket.socket(fileno=handle)
-    with mmap.mmap(progress_handle, 8) as shared:
+    with mmap.mmap(progress_handle, PROGRESS_SIZE) as shared:
         os.close(progress_handle)
         threading.Thread(target=partial(_outlive_nobody, handle), daemon=True).start()
         progress = memoryview(shared).cast("Q")

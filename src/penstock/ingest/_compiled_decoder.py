@@ -20,7 +20,8 @@ from penstock.ingest._decoder import (
 )
 from penstock.ingest._errors import UnsupportedTypeError
 from penstock.ingest._reference_decoder import ReferenceDecoder
-from penstock.ingest._schema_config import TYPE_KEY
+from penstock.ingest._scalars import EPOCH_POWERS
+from penstock.ingest._schema_config import TYPE_KEY, is_rescue
 
 try:
     from penstock.ingest import _decoder_native
@@ -45,8 +46,10 @@ class SlowDecoderWarning(UserWarning):
 class NativeDecoder(Protocol):
     """`Decoder` of the extension module."""
 
-    def decode(self, data: Any, first_line: int, offset: int, /) -> tuple[Any, list[Any], int, int]:
-        """Gives an `arrow_array` capsule, rejected lines, lines, and unknown fields."""
+    def decode(
+        self, data: Any, first_line: int, offset: int, /
+    ) -> tuple[Any, list[Any], int, int, int]:
+        """Gives an `arrow_array` capsule, rejected lines, lines, unknown fields, and bytes."""
         ...
 
 
@@ -61,7 +64,8 @@ class NativeModule(Protocol):
         root: _Node,
         max_depth: int,
         max_line: int,
-        cut: bool,  # noqa: FBT001  # the C side takes it by place
+        lenient: int,
+        epoch: int,
         /,
     ) -> NativeDecoder:
         """For rows of one schema."""
@@ -83,6 +87,7 @@ class _Type(IntEnum):
     DATE = 9
     STRUCT = 10
     LIST = 11
+    RESCUE = 12
 
 
 _SCALARS = {
@@ -127,12 +132,13 @@ class CompiledDecoder:
         options = options or DecoderOptions()
         self._schema = schema
         self._paths = [""]
-        root = (b"", _Type.STRUCT, False, 0, self._children("", list(schema)))
+        root = (b"", _Type.STRUCT, False, 0, self._columns(schema))
         self._native = native.Decoder(
             root,
             _size(options.max_depth),
             _size(options.max_line_bytes),
-            options.finer_timestamps == "cut",
+            _leniency(options),
+            EPOCH_POWERS.get(options.epoch_timestamps, 0),
         )
 
     @property
@@ -147,17 +153,24 @@ class CompiledDecoder:
             MemoryError: There is no memory for the columns.
             ValueError: The chunk has 2 GiB or more.
         """
-        array, rejected, lines, unknown = self._native.decode(
+        array, rejected, lines, unknown, size = self._native.decode(
             chunk.data, chunk.first_line, chunk.offset
         )
         batch = pa.RecordBatch._import_from_c_capsule(  # noqa: SLF001  # its only door for two capsules
             self._schema.__arrow_c_schema__(), array
         )
-        return Decoded(batch, tuple(self._rejected(rejected)), lines, unknown)
+        return Decoded(batch, tuple(self._rejected(rejected)), lines, unknown, size)
 
     def _rejected(self, lines: list[Any]) -> Iterator[RejectedLine]:
         for number, offset, length, error, path, position in lines:
             yield RejectedLine(number, offset, length, _ERRORS[error], self._paths[path], position)
+
+    def _columns(self, schema: pa.Schema) -> tuple[_Node, ...]:
+        plain = iter(self._children("", [field for field in schema if not is_rescue(field)]))
+        return tuple(
+            (field.name.encode(), _Type.RESCUE, True, 0, ()) if is_rescue(field) else next(plain)
+            for field in schema
+        )
 
     def _children(self, path: str, fields: list[pa.Field]) -> tuple[_Node, ...]:
         if not fields:
@@ -171,6 +184,8 @@ class CompiledDecoder:
         own = len(self._paths) - 1
         name, nullable = field.name.encode(), field.nullable
         type_ = field.type
+        if is_rescue(field):
+            raise UnsupportedTypeError(path, "rescue, which is for one column of its own")
         if (field.metadata or {}).get(TYPE_KEY) == b"json":
             return name, _Type.JSON, nullable, own, ()
         if pa.types.is_struct(type_) and type_.num_fields:
@@ -181,6 +196,19 @@ class CompiledDecoder:
         if type_ not in _SCALARS:
             raise UnsupportedTypeError(path, str(type_))
         return name, _SCALARS[type_], nullable, own, ()
+
+
+def _leniency(options: DecoderOptions) -> int:
+    """As in `_native/walk.h`."""
+    allowed = (
+        options.finer_timestamps == "cut",
+        options.quoted_numbers == "read",
+        options.whole_fractions == "read",
+        options.epoch_timestamps != "refuse",
+        options.duplicate_keys == "last",
+        options.not_a_number == "nullify",
+    )
+    return sum(1 << bit for bit, allows in enumerate(allowed) if allows)
 
 
 def _size(limit: int) -> int:

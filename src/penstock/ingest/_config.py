@@ -65,8 +65,15 @@ class PipelineConfig(Config):
 class MetricsConfig(Config):
     """Where `/metrics`, `/livez` and `/readyz` are served."""
 
-    address: str = Field(default="127.0.0.1:9090", pattern=r"^\S*:\d{1,5}$")
+    address: str = "127.0.0.1:9090"
     """Host and port; port 0 takes a free one and prints it."""
+
+    @field_validator("address")
+    @classmethod
+    def _has_a_port(cls, address: str) -> str:
+        if not re.fullmatch(r"\S*:\d{1,5}", address):
+            raise ValueError(f"expected host:port such as 127.0.0.1:9090, got {address!r}")
+        return address
 
 
 class ConfigFile(Config):

@@ -1,73 +1,19 @@
 """Plan, produce, seal, commit, acknowledge: one turn of an ingest pipeline."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from penstock.base import Failpoints
 from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
+from penstock.ingest._cycle_result import CycleResult
 from penstock.ingest._ledger import Ledger
 from penstock.ingest._plan import FileVersion
 from penstock.ingest._planner import Planner, Planning
 from penstock.ingest._producer import Acknowledger, Producer
-from penstock.ingest._seal import FileState, Seal
 from penstock.ingest._sealer import Sealer
 from penstock.ingest._standing import OpenPlan, Settlement
-
-
-@dataclass(frozen=True, slots=True)
-class CycleResult:
-    """What was settled; two results add up."""
-
-    plans: int = 0
-    """Plans committed."""
-    voided: int = 0
-    """Plans given up; their files are pending again."""
-    files: int = 0
-    """Files whose rows were committed."""
-    dead_files: int = 0
-    """Files that stand in the dead letters as a whole."""
-    gone_files: int = 0
-    """Files that were not there any more, or not as planned."""
-    returned_files: int = 0
-    """Files that are pending again for a reason that is not their own."""
-    rows: int = 0
-    """Rows committed."""
-    dead_lines: int = 0
-    """Lines that stand in the dead letters."""
-    unknown_fields: int = 0
-    """Keys in the rows that the schema does not have."""
-    parts: int = 0
-    """Parquet files committed."""
-    bytes: int = 0
-    """Their size."""
-
-    @property
-    def dead_letters(self) -> int:
-        """Lines and files together, which is what `max_failures` counts."""
-        return self.dead_files + self.dead_lines
-
-    def __add__(self, other: "CycleResult") -> "CycleResult":
-        return CycleResult(
-            *(getattr(self, f.name) + getattr(other, f.name) for f in fields(CycleResult))
-        )
-
-    @classmethod
-    def of(cls, seal: Seal) -> "CycleResult":
-        """The figures of one committed plan."""
-        states = [outcome.state for outcome in seal.outcomes]
-        return cls(
-            plans=1,
-            files=states.count(FileState.ROWS),
-            dead_files=states.count(FileState.DEAD),
-            gone_files=states.count(FileState.GONE) + states.count(FileState.CHANGED),
-            returned_files=states.count(FileState.RETURNED),
-            rows=sum(outcome.rows for outcome in seal.outcomes),
-            dead_lines=sum(outcome.dead_lines for outcome in seal.outcomes),
-            unknown_fields=sum(outcome.unknown_fields for outcome in seal.outcomes),
-            parts=len(seal.parts),
-            bytes=sum(part.size for part in seal.parts),
-        )
+from penstock.ingest._volumes import Binder
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +27,7 @@ class Steps:
     committer: Committer
     acknowledger: Acknowledger | None = None
     checkpointer: Checkpointer | None = None
+    binder: Binder | None = None
 
 
 class Cycle:
@@ -105,6 +52,7 @@ class Cycle:
         self._committer = steps.committer
         self._acknowledger = steps.acknowledger
         self._checkpointer = steps.checkpointer
+        self._binder = steps.binder
         self._failpoints = failpoints
         self._max_failures = max_failures
         self.totals = CycleResult()
@@ -120,7 +68,7 @@ class Cycle:
         before = self.totals
         self._ledger.refresh()
         self._finish()
-        return _difference(self.totals, before)
+        return self.totals - before
 
     def run(self, found: Sequence[FileVersion], *, flush: bool = True) -> CycleResult:
         """Finish what is open, then plan from `found` and finish that.
@@ -134,7 +82,7 @@ class Cycle:
         self.recover()
         if not self.limit_reached and self.plan(found, flush=flush).planned:
             self._finish()
-        return _difference(self.totals, before)
+        return self.totals - before
 
     def plan(self, found: Sequence[FileVersion], *, flush: bool = True) -> Planning:
         """Only plan; the next turn finishes it."""
@@ -157,19 +105,13 @@ class Cycle:
 
     def _acknowledge(self, entry: OpenPlan) -> None:
         self._failpoints.cross("ack.before")
-        if entry.settlement is Settlement.VOIDED:
-            self.totals += CycleResult(voided=1, returned_files=len(entry.plan.files))
-        elif entry.seal is not None:
-            if self._acknowledger is not None:
-                self._acknowledger.acknowledge(entry.plan, entry.seal)
-            self.totals += CycleResult.of(entry.seal)
+        if self._acknowledger is not None and entry.committed is not None:
+            self._acknowledger.acknowledge(entry.plan, entry.committed)
+        self.totals += CycleResult.of(entry)
         self._ledger.acknowledged(entry)
         self._failpoints.cross("ack.after")
         if self._checkpointer is not None:
             self._checkpointer.settled(entry.plan.seq)
-
-
-def _difference(after: CycleResult, before: CycleResult) -> CycleResult:
-    return CycleResult(
-        *(getattr(after, f.name) - getattr(before, f.name) for f in fields(CycleResult))
-    )
+        if self._binder is not None:
+            still_open = [other.plan.seq for other in self._ledger.open_plans]
+            self._binder.settled(entry.plan.seq, still_open)

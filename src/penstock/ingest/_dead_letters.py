@@ -4,7 +4,6 @@ import base64
 import binascii
 import hashlib
 import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,11 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from penstock.base import Record, RecordError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from penstock.ingest._zstd import zstd
 
 
 class DeadLetter(Record):

@@ -154,15 +154,22 @@ class _FileWork:
                 self._take(piece)
 
     def _take(self, block: Block) -> None:
-        decoded = self._decoder.decode(Chunk(block.data, self._line, block.offset))
+        done = 0
+        while done < len(block.data):
+            done += self._take_some(block.data[done:], block.offset + done)
+        self._end = block.offset + done
+
+    def _take_some(self, data: memoryview, offset: int) -> int:
+        """Take what the decoder takes at once, and say how many bytes that was."""
+        decoded = self._decoder.decode(Chunk(data, self._line, offset))
         self._refuse_bad_lines(decoded)
         for bad in decoded.rejected:
-            start = bad.offset - block.offset
-            self._letters.add_line(bad, bytes(block.data[start : start + bad.length]))
+            start = bad.offset - offset
+            self._letters.add_line(bad, bytes(data[start : start + bad.length]))
         self._rows.add(decoded.batch)
         self._line += decoded.lines
-        self._end = block.offset + len(block.data)
         self._unknown += decoded.unknown_fields
+        return decoded.size
 
     def _take_long(self, line: LongLine) -> None:
         limit = self._settings.max_line_bytes

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import pyarrow as pa
+from pydantic import Field
+
+from penstock.base import Config, Size
 
 
 class LineError(StrEnum):
@@ -42,18 +45,34 @@ class LineError(StrEnum):
     """Longer than the limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class DecoderOptions:
+class DecoderOptions(Config):
     """What a decoder lets through; the defaults are the strictest that real files live with."""
 
-    max_depth: int = 200
+    max_depth: int = Field(default=200, ge=1)
     """Objects and arrays open at once, the row's own object included."""
 
-    max_line_bytes: int = 64 * 1024 * 1024
+    max_line_bytes: Size = Field(default=64 * 1024 * 1024, ge=1)
     """Longest line, in bytes without its newline."""
 
     finer_timestamps: Literal["refuse", "cut"] = "refuse"
-    """What happens to digits finer than a microsecond that are not all zero."""
+    """What happens to digits of a timestamp finer than a microsecond that are not all zero."""
+
+    epoch_timestamps: Literal[
+        "refuse", "seconds", "milliseconds", "microseconds", "nanoseconds"
+    ] = "refuse"
+    """Whether a timestamp may be a number, and what it then counts since 1970 in UTC; it may have a fraction."""
+
+    whole_fractions: Literal["refuse", "read"] = "refuse"
+    """Whether an integer may have a fraction of zeros or an exponent: `1.0`, `1e3`."""
+
+    quoted_numbers: Literal["refuse", "read"] = "refuse"
+    """Whether the number in a column of numbers may stand in quotes: `"12"`."""
+
+    not_a_number: Literal["refuse", "nullify"] = "refuse"
+    """What happens to `NaN`, `Infinity` and `-Infinity` in a column of floats that is nullable."""
+
+    duplicate_keys: Literal["refuse", "last"] = "refuse"
+    """What happens to a field of the schema that an object has twice: the last value may count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +117,13 @@ class RejectedLine:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What one chunk holds."""
+    """What one chunk holds, or the start of it where very many of its lines are bad.
+
+    A rejected line takes a hundred times its bytes as an object. So that a chunk of one-byte lines
+    needs no more memory than any other, decoding stops behind so many of them; see `size`.
+    """
+
+    MOST_REJECTED: ClassVar[int] = 16_384
 
     batch: pa.RecordBatch
     """The rows in the order of their lines, columns as in the schema; no row for a rejected line."""
@@ -107,10 +132,14 @@ class Decoded:
     """In the order of the lines."""
 
     lines: int
-    """Lines in the chunk, the blank and the rejected ones included."""
+    """Lines decoded, the blank and the rejected ones included."""
 
     unknown_fields: int
-    """Keys of accepted lines that the schema does not have, at any depth."""
+    """Keys of accepted lines that the schema does not have, at any depth; rescued ones too."""
+
+    size: int
+    """Bytes of the chunk that were decoded: all, or those up to the last rejected line if there are
+    `MOST_REJECTED` of them; the rest of the chunk is then to be decoded by another call."""
 
 
 class Decoder(Protocol):

@@ -1,7 +1,6 @@
 """From a file as it is stored to the bytes of its lines, checked to the last checksum."""
 
 import io
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from gzip import BadGzipFile
@@ -12,11 +11,7 @@ from isal.igzip import _IGzipReader as GzipReader
 from isal.igzip_lib import IsalError
 
 from penstock.ingest._errors import CorruptFileError, FileError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from penstock.ingest._zstd import zstd
 
 Compression = Literal["gzip", "zstd", "none", "auto"]
 """How source files are compressed; `auto` goes by the name."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from penstock.base import Clock
 from penstock.ingest._plan import FileVersion
@@ -77,6 +78,12 @@ class Discovery:
                     waiting[source, meta.name] = meta.version, since
         self._seen = waiting
         return Found(tuple(files), len(waiting))
+
+    def absent(self) -> Iterator[tuple[str, str]]:
+        """The local sources whose directory is not there, each with its path."""
+        for source, store in sorted(self._sources.items()):
+            if isinstance(store, LocalStore) and not Path(store.url).is_dir():
+                yield source, store.url
 
     def _since(self, source: str, meta: ObjectMeta) -> float | None:
         """Since when a file that is not yet at rest has looked as it does; None for one at rest."""

@@ -10,6 +10,7 @@ from penstock.ingest._plan import DictionaryUse, IntegerEncoding
 from penstock.ingest._schema_config import TYPE_KEY
 
 _MAX_DISTINCT_SHARE = 0.1
+_PART = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def encodings(first: pa.Table, dictionary: DictionaryUse, integers: IntegerEncod
     Two columns may share a path, as those of a struct `a` with the member `b` and of a field `a.b`
     do; then they share a dictionary, and are delta encoded only if both can be.
     """
-    rows = first if dictionary is DictionaryUse.SAMPLED else first.schema.empty_table()
+    rows = first if dictionary is DictionaryUse.SAMPLED else first.slice(0, 0)
     leaves = [
         leaf
         for field, values in zip(rows.schema, rows.columns, strict=True)
@@ -75,9 +76,14 @@ def _gains(leaf: _Leaf, use: DictionaryUse) -> bool:
 
 def _repeats(values: pa.ChunkedArray) -> bool:
     """Whether at most a tenth of the values that are not null are distinct; never, where there is none."""
-    count: int = len(values) - values.null_count
-    distinct: int = pc.count_distinct(values).as_py()
-    return 0 < distinct <= count * _MAX_DISTINCT_SHARE
+    limit: float = (len(values) - values.null_count) * _MAX_DISTINCT_SHARE
+    # Ids show themselves in a part of the rows: more distinct values there are too many for all.
+    some = values.slice(0, len(values) // _PART)
+    return _distinct(some) <= limit and 0 < _distinct(values) <= limit
+
+
+def _distinct(values: pa.ChunkedArray) -> int:
+    return int(pc.count_distinct(values).as_py())
 
 
 def _integral(type_: pa.DataType) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from penstock.ingest._cycle import CycleResult
+from penstock.ingest._cycle_result import CycleResult
 from penstock.telemetry import Metrics
 
 

@@ -1,15 +1,34 @@
 """The dead letters of one file while it is read."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from penstock.ingest._dead_letters import DeadLetter, payload_of
-from penstock.ingest._decoder import RejectedLine
+from penstock.ingest._decoder import LineError, RejectedLine
 from penstock.ingest._errors import CorruptFileError
 from penstock.ingest._plan import FileVersion, Plan
 
 _IN_MEMORY = 4 * 1024 * 1024
+
+_SENTENCES: Mapping[LineError, str] = {
+    LineError.SYNTAX: "not JSON",
+    LineError.NOT_AN_OBJECT: "JSON, but no object",
+    LineError.TRAILING: "something stands after the object",
+    LineError.TYPE: "a value of another type than the column's",
+    LineError.RANGE: "a value that the column cannot hold",
+    LineError.DUPLICATE_KEY: "the key stands twice in one object",
+    LineError.NULL: "null in a column that is not nullable",
+    LineError.MISSING: "no value for a column that is not nullable",
+    LineError.UTF8: "bytes that are not UTF-8",
+    LineError.ESCAPE: "an escape that JSON does not have, or half of a surrogate pair",
+    LineError.CONTROL_CHARACTER: "a raw control character inside a string",
+    LineError.NOT_A_NUMBER: "NaN or an infinity",
+    LineError.BOM: "a byte order mark elsewhere than at the start of the file",
+    LineError.DEPTH: "nested deeper than the limit",
+    LineError.TOO_LONG: "longer than the limit",
+}
 
 
 class FileLetters:
@@ -92,5 +111,5 @@ class FileLetters:
 
 def describe(bad: RejectedLine) -> str:
     """One sentence about a rejected line."""
-    column = f" in column {bad.column!r}" if bad.column else ""
-    return f"line {bad.line}, byte {bad.position}: {bad.error}{column}"
+    column = f"{bad.column}: " if bad.column else ""
+    return f"line {bad.line}, byte {bad.position}: {column}{_SENTENCES[bad.error]}"

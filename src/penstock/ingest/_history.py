@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from penstock.ingest._layout import plan_key, seal_key
 from penstock.ingest._plan import Plan
+from penstock.ingest._records import Records
 from penstock.ingest._seal import Seal
 from penstock.ingest._standing import Settlement
-from penstock.storage import NotFoundError, ObjectStore
+from penstock.ingest._volumes import VOLUME_SIZE
+from penstock.storage import ObjectStore
 from penstock.table import LakeTable, TableMissingError, TableSnapshot, is_void
 
 
@@ -20,7 +21,9 @@ class PastPlan:
     settlement: Settlement
 
 
-def read_history(root: ObjectStore, table: LakeTable, pipeline: str) -> Iterator[PastPlan]:
+def read_history(
+    root: ObjectStore, table: LakeTable, pipeline: str, *, volume_size: int = VOLUME_SIZE
+) -> Iterator[PastPlan]:
     """The plans of `pipeline`, in the order of their numbers; none where there is no table yet.
 
     Raises:
@@ -31,13 +34,10 @@ def read_history(root: ObjectStore, table: LakeTable, pipeline: str) -> Iterator
         snapshot = table.snapshot()
     except TableMissingError:
         return
-    seq = 1
-    while (data := _get(root, plan_key(pipeline, seq))) is not None:
-        plan = Plan.decode(data, place=f"{root.url}/{plan_key(pipeline, seq)}")
-        stored = _get(root, seal_key(pipeline, seq))
-        place = f"{root.url}/{seal_key(pipeline, seq)}"
-        seal = None if stored is None else Seal.decode(stored, place=place)
-        yield PastPlan(plan, seal, _settlement(snapshot, plan))
+    records, seq = Records(root, pipeline, volume_size=volume_size), 1
+    while (stored := records.plan(seq)) is not None:
+        seal = stored.seal or records.seal(seq)
+        yield PastPlan(stored.plan, seal, _settlement(snapshot, stored.plan))
         seq += 1
 
 
@@ -45,10 +45,3 @@ def _settlement(snapshot: TableSnapshot, plan: Plan) -> Settlement:
     if snapshot.transaction_version(plan.lane) < plan.seq:
         return Settlement.OPEN
     return Settlement.VOIDED if is_void(snapshot, plan.lane, plan.seq) else Settlement.COMMITTED
-
-
-def _get(root: ObjectStore, key: str) -> bytes | None:
-    try:
-        return root.get(key)
-    except NotFoundError:
-        return None

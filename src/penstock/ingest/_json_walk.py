@@ -74,6 +74,12 @@ def kind_at(line: bytes, at: int, column: str) -> Kind:
     return kind
 
 
+def nan_end(line: bytes, at: int) -> int:
+    """Where the `NaN`, `Infinity` or `-Infinity` at `at` ends."""
+    found = _VALUE.match(line, at)
+    return found.end() if found else at
+
+
 def number_at(line: bytes, at: int, column: str) -> tuple[bytes, bool, int]:
     """The text of the number, whether it has neither fraction nor exponent, and its end."""
     found = _NUMBER.match(line, at)

@@ -27,6 +27,11 @@ def checkpoint_key(pipeline: str, seq: int) -> str:
     return f"{_home(pipeline)}/checkpoints/{seq:020}"
 
 
+def volume_key(pipeline: str, first: int) -> str:
+    """Of the copies of settled plans and their outcomes, from one number on."""
+    return f"{_home(pipeline)}/volumes/{first:020}.json.zst"
+
+
 def live_lane(pipeline: str) -> str:
     """The lane of files as they arrive; others exist beside it for backfills and replays."""
     return f"penstock/{pipeline}"

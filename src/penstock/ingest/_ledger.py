@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
+from penstock.ingest._cycle_result import CycleResult
 from penstock.ingest._layout import live_lane, seal_key
 from penstock.ingest._plan import FileVersion, Plan
 from penstock.ingest._protocol_errors import DamagedStateError
 from penstock.ingest._records import Records
 from penstock.ingest._seal import FileState, Seal
 from penstock.ingest._standing import FileStatus, OpenPlan, Settlement
+from penstock.ingest._volumes import VOLUME_SIZE
 from penstock.storage import ObjectStore
 from penstock.table import LakeTable, TableMissingError, TableSnapshot, is_void
 
@@ -37,15 +39,23 @@ class Ledger:
     In memory it holds one entry per name that was ever planned, and the plans not yet acknowledged.
     """
 
-    def __init__(self, store: ObjectStore, table: LakeTable, pipeline: str) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        table: LakeTable,
+        pipeline: str,
+        *,
+        volume_size: int = VOLUME_SIZE,
+    ) -> None:
         """Read nothing yet.
 
         Args:
             store: Over the table's root.
             table: The table.
             pipeline: The pipeline's key.
+            volume_size: Settled plans that are bound into one volume.
         """
-        self._records = Records(store, pipeline)
+        self._records = Records(store, pipeline, volume_size=volume_size)
         self._table = table
         self._names: dict[tuple[str, str], _Name] = {}
         self._open: dict[int, OpenPlan] = {}
@@ -54,6 +64,8 @@ class Ledger:
         self._read = 0
         self.table_id = ""
         """Of the table, once it has been read."""
+        self.elsewhere = CycleResult()
+        """What others have settled and acknowledged: earlier runs, and rivals."""
 
     @property
     def next_seq(self) -> int:
@@ -81,10 +93,10 @@ class Ledger:
                 number = max(self._records.acknowledged(lane), self._acknowledged.get(lane, 0))
                 self._acknowledged[lane] = number
             snapshot = self._snapshot()
-            self._read_plans()
+            self._read_plans(snapshot)
         self._check(snapshot)
-        for seq, entry in list(self._open.items()):
-            self._update(seq, entry, snapshot)
+        for entry in self.open_plans:
+            self._update(entry, snapshot)
 
     def status(self, source: str, name: str) -> FileStatus:
         """Where a file stands by its name."""
@@ -148,18 +160,18 @@ class Ledger:
         self.table_id = snapshot.table_id
         return snapshot
 
-    def _read_plans(self) -> None:
+    def _read_plans(self, snapshot: TableSnapshot) -> None:
+        """Read what is new; what was settled long ago is let go again one by one, for there may be much."""
         while found := self._records.plan(self.next_seq):
-            self.adopt(*found)
+            self.adopt(found.plan, found.data)
+            if found.seal is not None:
+                self._check_table(found.plan, snapshot)
+                self._update(self.sealed(found.plan.seq, found.seal), snapshot)
 
     def _check(self, snapshot: TableSnapshot) -> None:
         """Stop where going on would lose or double rows."""
         for entry in self._open.values():
-            if entry.plan.table_id != snapshot.table_id:
-                raise self._damaged(
-                    f"plan {entry.plan.seq} was made for table {entry.plan.table_id}, and this is {snapshot.table_id}",
-                    "restore the old table, or remove the folder _penstock to ingest everything again",
-                )
+            self._check_table(entry.plan, snapshot)
         for lane, last in self._last.items():
             number, acknowledged = (
                 snapshot.transaction_version(lane),
@@ -176,7 +188,15 @@ class Ledger:
                     "restore the folder _penstock, or give the pipeline another key to ingest everything again",
                 )
 
-    def _update(self, seq: int, entry: OpenPlan, snapshot: TableSnapshot) -> None:
+    def _check_table(self, plan: Plan, snapshot: TableSnapshot) -> None:
+        if plan.table_id != snapshot.table_id:
+            raise self._damaged(
+                f"plan {plan.seq} was made for table {plan.table_id}, and this is {snapshot.table_id}",
+                "restore the old table, or remove the folder _penstock to ingest everything again",
+            )
+
+    def _update(self, entry: OpenPlan, snapshot: TableSnapshot) -> None:
+        seq = entry.plan.seq
         if entry.seal is None and (seal := self._records.seal(seq)):
             entry = self.sealed(seq, seal)
         lane = entry.plan.lane
@@ -191,7 +211,7 @@ class Ledger:
             else:
                 self.settled(seq, Settlement.COMMITTED)
         if seq <= self._acknowledged.get(lane, 0):
-            del self._open[seq]
+            self.elsewhere += CycleResult.of(self._open.pop(seq))
 
     def _damaged(self, found: str, way_out: str) -> DamagedStateError:
         return DamagedStateError(self._table.url, found, way_out)

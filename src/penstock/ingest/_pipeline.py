@@ -16,8 +16,8 @@ import pyarrow as pa
 from penstock.base import ConfigError, Failpoints, Problem, RetryPolicy
 from penstock.ingest._compiled_decoder import open_decoder
 from penstock.ingest._config import PipelineConfig
-from penstock.ingest._cycle import CycleResult
-from penstock.ingest._decoder import Decoder
+from penstock.ingest._cycle_result import CycleResult
+from penstock.ingest._decoder import Decoder, DecoderOptions
 from penstock.ingest._figures import FigureMetrics, Figures
 from penstock.ingest._flow_producer import FlowProducer
 from penstock.ingest._places import Places
@@ -58,7 +58,7 @@ class IngestOptions:
     replay: tuple[FileVersion, ...] = ()
     """Dead-letter files to put through instead of looking at the sources; ends then."""
 
-    open_decoder: Callable[[pa.Schema], Decoder] = open_decoder
+    open_decoder: Callable[[pa.Schema, DecoderOptions], Decoder] = open_decoder
     """Makes what reads the lines."""
 
     failpoints: Failpoints = field(default_factory=Failpoints)
@@ -95,6 +95,7 @@ class IngestPipeline(Pipeline):
         self._metrics = FigureMetrics(context.metrics, key)
         self._chance = random.Random(key)  # noqa: S311 - spreads load, guards nothing
         self._settled = CycleResult()
+        self._elsewhere = CycleResult()
         self._producer: FlowProducer | None = None
         self._waiting: int | None = None
         self._finished = False
@@ -169,6 +170,7 @@ class IngestPipeline(Pipeline):
 
     async def _turns(self, threaded: "_Threaded") -> None:
         worker, shutdown = threaded.worker, self._context.shutdown
+        self._elsewhere = CycleResult()
         number = failed = fruitless = 0
         prepared = False
         while not shutdown.requested:
@@ -185,9 +187,10 @@ class IngestPipeline(Pipeline):
                 await self._back_off(failed, error)
                 continue
             finally:
-                self._count(_difference(worker.totals, before))
+                self._count(worker.totals - before)
             failed = 0
-            fruitless = 0 if _fruitful(_difference(worker.totals, before)) else fruitless + 1
+            fruitless = 0 if _fruitful(worker.totals - before) else fruitless + 1
+            self._tell_of_others(worker.elsewhere)
             self._look_after(turn)
             if worker.limit_reached:
                 raise FailureLimitError(self._over_the_limit())
@@ -243,8 +246,14 @@ class IngestPipeline(Pipeline):
         self._settled += result
         self._metrics.add(result)
         self._health.progress()
-        done = {f.name: getattr(result, f.name) for f in fields(result) if getattr(result, f.name)}
-        _log.info("plans settled", pipeline=self._key, **done)
+        _log.info("plans settled", pipeline=self._key, **_told(result))
+
+    def _tell_of_others(self, result: CycleResult) -> None:
+        """With these the figures since a start add up to the table, whoever was killed before it told its own."""
+        if result != self._elsewhere:
+            found = result - self._elsewhere
+            self._elsewhere = result
+            _log.info("plans found settled", pipeline=self._key, **_told(found))
 
     async def _back_off(self, failed: int, error: Exception) -> None:
         """Wait for a store that fails; with `once`, not for ever."""
@@ -289,11 +298,10 @@ class _Threaded:
             raise
 
 
+def _told(result: CycleResult) -> dict[str, int]:
+    """The figures that are not 0, for a log."""
+    return {f.name: getattr(result, f.name) for f in fields(result) if getattr(result, f.name)}
+
+
 def _fruitful(result: CycleResult) -> bool:
     return bool(result.files or result.dead_files)
-
-
-def _difference(after: CycleResult, before: CycleResult) -> CycleResult:
-    return CycleResult(
-        *(getattr(after, f.name) - getattr(before, f.name) for f in fields(CycleResult))
-    )

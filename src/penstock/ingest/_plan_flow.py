@@ -60,7 +60,7 @@ class PlanFlow:
     """Runs the work of one plan, once.
 
     Files are decoded in threads, several at once. Their rows are written in the plan's order, one
-    file after the other, so that repeated work gives the same outputs. Outputs are uploaded as they
+    file after the other by one worker, so that repeated work gives the same outputs. Outputs are uploaded as they
     are finished, several at once. What waits between two stages is bounded by their workers.
     """
 
@@ -91,7 +91,7 @@ class PlanFlow:
             Flow(f"{self._plan.pipeline}/{self._plan.seq}", clock=self._work.context.clock)
             | self._plan.files
             | self._stage(self._decode, workers=self._work.files_at_once, order="input")
-            | self._stage(self._assemble, order="input")
+            | self._stage(self._assemble, streaming=True)
             | self._stage(self._upload, workers=self._work.uploads_at_once, order="input")
             | uploaded.append
         )

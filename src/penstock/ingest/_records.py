@@ -1,9 +1,12 @@
 """The stored records of one pipeline: plans, seals, and what was acknowledged."""
 
+from dataclasses import dataclass
+
 from penstock.base import Record
 from penstock.ingest._layout import acknowledged_key, plan_key, seal_key
 from penstock.ingest._plan import Plan
 from penstock.ingest._seal import Seal
+from penstock.ingest._volumes import VOLUME_SIZE, Shelf
 from penstock.storage import NotFoundError, ObjectStore
 
 
@@ -20,19 +23,35 @@ class Acknowledged(Record):
     """The last plan that was acknowledged."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """A plan, its bytes, and its outcome if that came along with it."""
+
+    plan: Plan
+    data: bytes
+    seal: Seal | None = None
+
+
 class Records:
     """Reads and decodes; a record that cannot be read is an error, never an absence."""
 
-    def __init__(self, store: ObjectStore, pipeline: str) -> None:
+    def __init__(
+        self, store: ObjectStore, pipeline: str, *, volume_size: int = VOLUME_SIZE
+    ) -> None:
         """Read nothing yet; `store` lies over the table's root."""
         self.store = store
         self.pipeline = pipeline
+        self._shelf = Shelf(store, pipeline, size=volume_size)
 
-    def plan(self, seq: int) -> tuple[Plan, bytes] | None:
-        """One plan and its bytes, or None where it has not been made."""
-        key = plan_key(self.pipeline, seq)
-        data = self._get(key)
-        return None if data is None else (Plan.decode(data, place=self._place(key)), data)
+    def plan(self, seq: int) -> StoredPlan | None:
+        """One plan, or None where it has not been made; to be asked in the order of the numbers."""
+        plan, seal = self._place(plan_key(self.pipeline, seq)), seal_key(self.pipeline, seq)
+        copy = self._shelf.find(seq)
+        if copy is not None:
+            sealed = None if copy.seal is None else Seal.decode(copy.seal, place=self._place(seal))
+            return StoredPlan(Plan.decode(copy.plan, place=plan), copy.plan, sealed)
+        data = self._get(plan_key(self.pipeline, seq))
+        return None if data is None else StoredPlan(Plan.decode(data, place=plan), data)
 
     def seal(self, seq: int) -> Seal | None:
         """The outcome of one plan, or None where it has not been decided."""

@@ -29,8 +29,16 @@ at the end of the line stands at its length. A carriage return is white space, a
 | binary | base64 of RFC 4648: standard alphabet, padded, unused bits 0; else `type`. Empty text is empty |
 | json | the value's text byte for byte, from its first to its last byte; checked, not changed |
 | faults of a decoded string (time, date, binary) | stand at its opening quote |
+| a number in a timestamp column, with `epoch_timestamps` | so many of the unit since 1970 in UTC; outside the years 0001 to 9999 `range`. Digits finer than a microsecond as above; cut means towards 1970 |
+| fraction or exponent in an integer, with `whole_fractions="read"` | the value before the point is `range` if the column cannot hold it, else `type` if anything but 0 stands behind the point |
+| a string in a column of numbers, with `quoted_numbers="read"` | its text, escapes replaced, is read like a number that stands alone; `type` at the quote if it is none, or there is more |
+| `NaN`, `Infinity`, `-Infinity` in a nullable column of floats, with `not_a_number="nullify"` | null; a fault everywhere else |
 | a key of the schema a second time in one object | `duplicate-key` at the key's opening quote, with the column's path. Compared after escapes. Keys the schema lacks may repeat, and so may all in json text and unknown fields |
+| the same, with `duplicate_keys="last"` | every value is read, and the last counts; what was rescued or counted of those before stays |
 | a key the schema lacks | its value is checked by the full grammar and dropped; counted if the line is accepted, in structs too, not inside json text or other unknown fields |
+| a key the schema lacks, with a rescue column | the same, and key and value are rescued. A key of the rescue column's name is such a key |
+| a `type` or `range` fault of a value, with a rescue column | the value is read as an unknown one is; then the column is null and key and value are rescued, if it is nullable; a list's items are |
+| what was rescued | one JSON object per row, null if nothing was. It is shaped like the line: an object or list of the schema has a bracket there if something inside of it is rescued, and a list is an object whose keys are the items' numbers from 0. Order, keys and values are the line's, byte for byte; nothing stands between them |
 | a column that is not nullable is not there | `missing` at the object's closing brace, with the path of the first one in the order of the schema. A struct that is null or absent needs no members |
 """
 
@@ -42,7 +50,10 @@ import pyarrow as pa
 from penstock.ingest._columns import to_array
 from penstock.ingest._decoder import Chunk, Decoded, DecoderOptions, LineError, RejectedLine
 from penstock.ingest._json_walk import Kind, LineFaultError, kind_at, space_end
-from penstock.ingest._readers import Line, ObjectReader
+from penstock.ingest._readers import ObjectReader
+from penstock.ingest._rescue import Rescued
+from penstock.ingest._scalar_readers import Line
+from penstock.ingest._schema_config import is_rescue
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -65,7 +76,9 @@ class ReferenceDecoder:
         """
         self._schema = schema
         self._options = options or DecoderOptions()
-        self._row = ObjectReader.of(list(schema), "", self._options)
+        columns = [field for field in schema if not is_rescue(field)]
+        self._row = ObjectReader.of(columns, "", self._options)
+        self._rescue = next((at for at, field in enumerate(schema) if is_rescue(field)), None)
 
     @property
     def schema(self) -> pa.Schema:
@@ -76,10 +89,15 @@ class ReferenceDecoder:
         """Decode one chunk; see `Decoder.decode`."""
         rows: list[tuple[object, ...]] = []
         rejected: list[RejectedLine] = []
-        lines = unknown = 0
+        lines = unknown = size = 0
         for found in _lines(chunk):
+            if len(rejected) == Decoded.MOST_REJECTED:
+                break
             lines += 1
-            line = Line(found.data, self._options.max_depth)
+            size = min(found.offset - chunk.offset + len(found.data) + 1, len(chunk.data))
+            line = Line(
+                found.data, self._options.max_depth, Rescued(), rescues=self._rescue is not None
+            )
             try:
                 row = self._read(line, first=found.offset == 0)
             except LineFaultError as fault:
@@ -88,7 +106,7 @@ class ReferenceDecoder:
             if row is not None:
                 rows.append(row)
                 unknown += line.unknown
-        return Decoded(self._batch(rows), tuple(rejected), lines, unknown)
+        return Decoded(self._batch(rows), tuple(rejected), lines, unknown, size)
 
     def _read(self, line: Line, *, first: bool) -> tuple[object, ...] | None:
         limit = self._options.max_line_bytes
@@ -108,7 +126,9 @@ class ReferenceDecoder:
         at = space_end(line.data, at)
         if at < len(line.data):
             raise LineFaultError(LineError.TRAILING, "", at)
-        return row
+        if self._rescue is None:
+            return row
+        return (*row[: self._rescue], line.rescued.text, *row[self._rescue :])
 
     def _batch(self, rows: list[tuple[object, ...]]) -> pa.RecordBatch:
         columns = [

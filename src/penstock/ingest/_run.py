@@ -11,7 +11,7 @@ import pyarrow as pa
 from penstock.base import Clock, Failpoints
 from penstock.ingest._compiled_decoder import open_decoder
 from penstock.ingest._config import PipelineConfig
-from penstock.ingest._decoder import Decoder
+from penstock.ingest._decoder import Decoder, DecoderOptions
 from penstock.ingest._figures import Figures
 from penstock.ingest._load import IngestConfig
 from penstock.ingest._pipeline import IngestOptions, IngestPipeline
@@ -70,7 +70,7 @@ class RunSettings:
     progress: TextIO | None = None
     """Where to show how far it is: redrawn in place on a terminal; elsewhere it goes to the log."""
 
-    open_decoder: Callable[[pa.Schema], Decoder] = open_decoder
+    open_decoder: Callable[[pa.Schema, DecoderOptions], Decoder] = open_decoder
     """Makes what reads the lines of a pipeline, for the columns of its table."""
 
     failpoints: Failpoints = field(default_factory=Failpoints)
@@ -102,10 +102,17 @@ async def run_ingest(config: IngestConfig, settings: RunSettings) -> IngestRepor
             config.shared,
             "ingest",
             lambda _: pipelines,
-            supervision=Supervision(on_failure=FailurePolicy.ISOLATE) if ends else None,
+            supervision=_supervision(config.shared.supervision, ends=ends),
             context=context,
         )
     return IngestReport(_reports(pipelines, stats), _exit_code(pipelines, stats, ends=ends))
+
+
+def _supervision(configured: Supervision, *, ends: bool) -> Supervision:
+    """Work with an end is not begun anew: whoever asked for it hears at once that it failed."""
+    if not ends or configured.on_failure is not FailurePolicy.RESTART:
+        return configured
+    return configured.model_copy(update={"on_failure": FailurePolicy.ISOLATE})
 
 
 def _chosen(config: IngestConfig, settings: RunSettings) -> Mapping[str, PipelineConfig]:

@@ -5,8 +5,10 @@ import binascii
 import math
 import re
 import struct
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 
 from penstock.ingest._decoder import LineError
 
@@ -15,11 +17,17 @@ _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[T ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))?)?"
 )
+_NUMBER = re.compile(rb"-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([-+]?)([0-9]+))?")
 _EPOCH = date(1970, 1, 1).toordinal()
 _DAY = 86_400_000_000
 _FIRST = (date.min.toordinal() - _EPOCH) * _DAY
 _LAST = (date.max.toordinal() - _EPOCH + 1) * _DAY - 1
 _MAX_DIGITS = 19
+_FAR_EXPONENT = 10**15
+EPOCH_POWERS: Mapping[str, int] = MappingProxyType(
+    {"seconds": 6, "milliseconds": 3, "microseconds": 0, "nanoseconds": -3}
+)
+"""The powers of ten that make microseconds of each unit."""
 _FLOAT32_MAX = float.fromhex("0x1.fffffep+127")
 _FLOAT32_EDGE = float.fromhex("0x1.ffffffp+127")  # from here on the nearest float32 is infinity
 
@@ -40,6 +48,40 @@ def to_integer(text: bytes, bits: int) -> int:
     if not -(1 << (bits - 1)) <= value < 1 << (bits - 1):
         raise UnfitError(LineError.RANGE)
     return value
+
+
+def to_whole(text: bytes, bits: int) -> int:
+    """The whole number that `text` writes, with or without a fraction or an exponent."""
+    value, rest = _scaled(text, 0)
+    if not -(1 << (bits - 1)) <= value < 1 << (bits - 1):
+        raise UnfitError(LineError.RANGE)
+    if rest:
+        raise UnfitError(LineError.TYPE)
+    return value
+
+
+def to_epoch(text: bytes, power: int, *, cut: bool) -> int:
+    """Microseconds since 1970, UTC, of a number in units of 10^power of them."""
+    value, finer = _scaled(text, power)
+    if not _FIRST <= value <= _LAST or (finer and not cut):
+        raise UnfitError(LineError.RANGE)
+    return value
+
+
+def _scaled(text: bytes, power: int) -> tuple[int, bool]:
+    """What stands before the point of `text` times 10^power, and whether anything does behind it."""
+    found = _NUMBER.fullmatch(text)
+    assert found is not None, "a number of JSON"  # noqa: S101  # cannot be another
+    whole, fraction, sign, exponent = found.groups(default=b"")
+    digits = (whole + fraction).lstrip(b"0")
+    far = exponent.lstrip(b"0") or b"0"
+    scale = _FAR_EXPONENT if len(far) > _MAX_DIGITS else int(far)
+    places = (-scale if sign == b"-" else scale) - len(fraction) + power
+    before, behind = (digits, b"") if places >= 0 else (digits[:places], digits[places:])
+    if before and len(before) + max(places, 0) > _MAX_DIGITS:
+        raise UnfitError(LineError.RANGE)
+    value = int(before) * 10 ** max(places, 0) if before else 0
+    return (-value if text.startswith(b"-") else value), bool(behind.strip(b"0"))
 
 
 def to_float64(text: bytes) -> float:

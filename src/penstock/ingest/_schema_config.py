@@ -11,9 +11,13 @@ import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from penstock.base import Config, suggest
+from penstock.ingest._decoder import DecoderOptions
 
 TYPE_KEY = b"penstock.type"
-"""Metadata key of a field whose meaning its Arrow type does not tell: JSON text."""
+"""Metadata key of a field whose meaning its Arrow type does not tell: JSON text, or what was rescued."""
+
+RESCUE = b"rescue"
+"""Value of that key for the column that takes what no other column has a place for."""
 
 SCALARS: Mapping[str, pa.DataType] = MappingProxyType(
     {
@@ -103,6 +107,12 @@ class SchemaConfig(Config):
     fields: tuple[FieldConfig, ...]
     """The columns, in the order in which the table has them."""
 
+    rescue: str | None = Field(default=None, min_length=1)
+    """Name of one more column, behind the others: a JSON object of the fields that the schema lacks and of the values that do not fit their column, which are null there; none by default: such fields are counted and dropped, and such lines are rejected."""
+
+    options: DecoderOptions = Field(default_factory=DecoderOptions)
+    """What is let through in the lines."""
+
     @field_validator("fields")
     @classmethod
     def _distinct(cls, value: tuple[FieldConfig, ...]) -> tuple[FieldConfig, ...]:
@@ -110,15 +120,37 @@ class SchemaConfig(Config):
             raise ValueError("a schema needs at least one column; list them in `fields`")
         return distinct(value)
 
+    @model_validator(mode="after")
+    def _rescue_is_no_field(self) -> "SchemaConfig":
+        name = (self.rescue or "").casefold()
+        clash = next((field.name for field in self.fields if field.name.casefold() == name), None)
+        if clash is not None:
+            raise ValueError(
+                f"rescue: {self.rescue} is the column {clash!r} of `fields` (letter case aside); "
+                "give the rescue column a name of its own, such as _rescued"
+            )
+        return self
+
     def to_arrow(self) -> pa.Schema:
         """The columns as Arrow has them: timestamps are UTC microseconds, dates are `date32`."""
-        return pa.schema([field.to_arrow() for field in self.fields])
+        columns = [field.to_arrow() for field in self.fields]
+        if self.rescue is not None:
+            columns.append(pa.field(self.rescue, pa.string(), metadata={TYPE_KEY: RESCUE}))
+        return pa.schema(columns)
 
     @property
     def id(self) -> str:
         """Digest of the schema: SHA-256 in hexadecimal; equal for schemas that mean the same."""
-        text = json.dumps([field.canonical() for field in self.fields], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        meaning: Any = [field.canonical() for field in self.fields]
+        options = self.options.model_dump(exclude_defaults=True)
+        if self.rescue is not None or options:
+            meaning = {"fields": meaning, "rescue": self.rescue, "options": options}
+        return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+
+
+def is_rescue(field: pa.Field) -> bool:
+    """Whether a column takes what no other column has a place for."""
+    return bool((field.metadata or {}).get(TYPE_KEY) == RESCUE)
 
 
 def innermost(type_: str) -> str:

@@ -43,7 +43,7 @@ class SinkConfig(Config):
     """A directory, or `s3://bucket/prefix`; the table is created when it is not there."""
 
     compression: Codec = Codec.ZSTD
-    """Codec of the Parquet files: `zstd`, `snappy`, `gzip`, `lz4` or `uncompressed`."""
+    """Codec of the Parquet files: `zstd`, `snappy`, `gzip`, `lz4` (which Trino cannot read) or `uncompressed`."""
 
     compression_level: int | None = None
     """-7 (fast) to 22 (small) for `zstd`, 1 to 9 for `gzip`; by default 1 and 9. The other codecs have none."""

@@ -45,6 +45,11 @@ class OpenPlan:
     settlement: Settlement = Settlement.OPEN
 
     @property
+    def committed(self) -> Seal | None:
+        """What of it is in the table; None unless it is committed."""
+        return self.seal if self.settlement is Settlement.COMMITTED else None
+
+    @property
     def label(self) -> str:
         """For messages."""
         return f"{self.plan.pipeline}/{self.plan.seq}"

@@ -12,9 +12,10 @@ from penstock.base import Clock, Failpoints, RetryPolicy
 from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
 from penstock.ingest._config import PipelineConfig
-from penstock.ingest._cycle import Cycle, CycleResult, Steps
+from penstock.ingest._cycle import Cycle, Steps
+from penstock.ingest._cycle_result import CycleResult
 from penstock.ingest._decode_file import DecodeSettings
-from penstock.ingest._decoder import Decoder
+from penstock.ingest._decoder import Decoder, DecoderOptions
 from penstock.ingest._discovery import Discovery, Found
 from penstock.ingest._layout import live_lane
 from penstock.ingest._ledger import Ledger
@@ -27,7 +28,11 @@ from penstock.ingest._prefixes import recent_prefixes
 from penstock.ingest._producer import Producer
 from penstock.ingest._sealer import Sealer
 from penstock.ingest._source_config import PartitionFilter
+from penstock.ingest._volumes import Binder
+from penstock.telemetry import get_logger
 from penstock.topology import PipelineContext
+
+_log = get_logger("ingest")
 
 _SPILL_LIMIT = 32 * 1024 * 1024
 """Rows of a file are held in memory up to here; four files at a time stay below 200 MiB."""
@@ -53,6 +58,7 @@ class Worker:
         clock: Clock, failpoints: Failpoints,
     ) -> None:  # fmt: skip
         """Put the parts together; nothing is read or written yet."""
+        self._key = key
         self._schema = config.schema_.to_arrow()
         self._table = places.table
         self._ledger = Ledger(places.root, places.table, key)
@@ -75,6 +81,7 @@ class Worker:
                 sealer,
                 committer,
                 checkpointer=Checkpointer(places.root, places.table, key),
+                binder=Binder(places.root, key),
             ),
             failpoints=failpoints,
             max_failures=config.error_handling.max_failures,
@@ -86,17 +93,26 @@ class Worker:
         return self._cycle.totals
 
     @property
+    def elsewhere(self) -> CycleResult:
+        """All that was found settled: by earlier runs, and by rivals."""
+        return self._ledger.elsewhere
+
+    @property
     def limit_reached(self) -> bool:
         """Whether there were so many dead letters that nothing more is planned."""
         return self._cycle.limit_reached
 
     def prepare(self) -> None:
-        """Make the table unless it is there.
+        """Make the table unless it is there, and warn of sources that are not.
 
         Raises:
             SchemaError: Its columns are not the declared ones.
         """
         self._table.create(self._schema)
+        for source, path in (missing for look in self._looks for missing in look.absent()):
+            _log.warning(
+                "a source has no directory yet", pipeline=self._key, source=source, path=path
+            )
 
     def turn(self, *, flush: bool) -> Turn:
         """Look at the sources once, and settle what can be settled."""
@@ -120,18 +136,20 @@ class Worker:
 
 def work_of(
     key: str, config: PipelineConfig, places: Places, context: PipelineContext, *,
-    directory: Path, open_decoder: Callable[[pa.Schema], Decoder], failpoints: Failpoints,
+    directory: Path, open_decoder: Callable[[pa.Schema, DecoderOptions], Decoder], failpoints: Failpoints,
 ) -> Work:  # fmt: skip
     """What the plans of a pipeline need to be worked on."""
+    options = config.schema_.options
     return Work(
         pipeline=key,
         context=context,
         opener=StoreOpener(places.sources, places.dead_letters),
-        decoder=open_decoder(config.schema_.to_arrow()),
+        decoder=open_decoder(config.schema_.to_arrow(), options),
         settings={
             name: DecodeSettings(
                 compression=source.compression.value if source.compression else "auto",
                 bad_lines=config.error_handling.bad_lines.value,
+                max_line_bytes=options.max_line_bytes,
             )
             for name, source in config.sources.items()
         },

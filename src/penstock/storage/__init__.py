@@ -15,6 +15,7 @@ from penstock.storage._errors import (
     NotFoundError,
     StorageError,
     StoreUnavailableError,
+    reason_of,
 )
 from penstock.storage._local import LocalStore
 from penstock.storage._pool import StoragePool, open_store
@@ -34,6 +35,7 @@ __all__ = [
     "StoreUnavailableError",
     "open_store",
     "place_file",
+    "reason_of",
     "sync_directory",
     "write_atomic",
     "write_if_absent",

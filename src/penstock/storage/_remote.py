@@ -14,6 +14,7 @@ from penstock.storage._errors import (
     NotFoundError,
     StorageError,
     StoreUnavailableError,
+    reason_of,
 )
 from penstock.storage._store import ObjectMeta, ObjectStore
 
@@ -147,7 +148,7 @@ class RemoteStore(ObjectStore):
                 raise StoreUnavailableError(self._at(key), "the bucket does not exist") from error
             raise NotFoundError(self._at(key)) from error
         except (BaseError, OSError) as error:
-            raise StoreUnavailableError(self._at(key), _first_line(error)) from error
+            raise StoreUnavailableError(self._at(key), reason_of(error)) from error
 
 
 class _RemoteReader(io.RawIOBase):
@@ -172,8 +173,3 @@ class _RemoteReader(io.RawIOBase):
         buffer[:count] = self._chunk[:count]
         self._chunk = self._chunk[count:]
         return count
-
-
-def _first_line(error: BaseException) -> str:
-    """What happened, without the debug text that obstore puts below it."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -9,6 +9,7 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Sc
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 
+from penstock.storage import reason_of
 from penstock.table._errors import (
     CommitUnknownError,
     ConflictError,
@@ -109,7 +110,7 @@ class DeltaLakeTable(LakeTable):
         except CommitFailedError as error:
             raise _refused(self._url, error) from error
         except (DeltaError, OSError) as error:
-            raise CommitUnknownError(self._url, _first_line(error)) from error
+            raise CommitUnknownError(self._url, reason_of(error)) from error
 
     def files(self) -> Sequence[str]:
         with self._readable():
@@ -128,22 +129,27 @@ class DeltaLakeTable(LakeTable):
             return dataset.to_table(columns=None if columns is None else list(columns))
 
     def _make(self, schema: pa.Schema) -> Schema:
-        with self._readable():
+        try:
             if "://" not in self._url:
                 Path(self._url).mkdir(parents=True, exist_ok=True)
-            try:
-                DeltaTable.create(
-                    self._url,
-                    schema=schema,
-                    storage_options=self._options,
-                    # A retry would be a second version with an id of its own, and void the first one's.
-                    commit_properties=CommitProperties(max_commit_retries=0),
-                    post_commithook_properties=_NO_HOOKS,
-                )
-            except (DeltaError, OSError):
-                # A rival was first, or the answer was lost; reading it tells which failure this was.
-                return self._open().schema()
+            DeltaTable.create(
+                self._url,
+                schema=schema,
+                storage_options=self._options,
+                # A retry would be a second version with an id of its own, and void the first one's.
+                commit_properties=CommitProperties(max_commit_retries=0),
+                post_commithook_properties=_NO_HOOKS,
+            )
+        except (DeltaError, OSError) as error:
+            return self._made_by_another(error)
         return self._open().schema()
+
+    def _made_by_another(self, error: DeltaError | OSError) -> Schema:
+        """The columns of a table that a rival made first, or whose answer was lost."""
+        try:
+            return self._open().schema()
+        except TableMissingError:
+            raise TableUnavailableError(self._url, reason_of(error)) from error
 
     def _open(self) -> DeltaTable:
         with self._readable():
@@ -158,7 +164,7 @@ class DeltaLakeTable(LakeTable):
         except (DeltaError, OSError) as error:
             if _names_nothing(self._url):
                 raise TableMissingError(self._url) from error
-            raise TableUnavailableError(self._url, _first_line(error)) from error
+            raise TableUnavailableError(self._url, reason_of(error)) from error
 
 
 def _names_nothing(url: str) -> bool:
@@ -173,8 +179,8 @@ def _action(file: DataFile) -> AddAction:
 
 def _refused(url: str, error: CommitFailedError) -> ConflictError | CommitUnknownError:
     """Only a conflict is known to have written nothing."""
-    reason = _first_line(error)
-    known = "Concurrent" in reason or "conflict" in reason.lower()
+    first, reason = str(error).partition("\n")[0], reason_of(error)
+    known = "Concurrent" in first or "conflict" in first.lower()
     return ConflictError(url, reason) if known else CommitUnknownError(url, reason)
 
 
@@ -195,7 +201,3 @@ def _differences(declared: Schema, found: Schema) -> Iterator[str]:
 
 def _type(kind: object) -> str:
     return str(kind).removeprefix("PrimitiveType(").removesuffix(")")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

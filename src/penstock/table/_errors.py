@@ -11,13 +11,13 @@ class TableError(PenstockError):
 
 @dataclass(eq=False)
 class TableUnavailableError(TableError):
-    """The table cannot be read now; nothing was changed. Back off and try again."""
+    """The table can neither be read nor made now; nothing was changed. Back off and try again."""
 
     url: str
     reason: str
 
     def __str__(self) -> str:
-        return f"table {self.url} cannot be read now: {self.reason}"
+        return f"table {self.url} cannot be read or made now: {self.reason}"
 
 
 @dataclass(eq=False)

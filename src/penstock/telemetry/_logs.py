@@ -119,6 +119,7 @@ class _Formatter(logging.Formatter):
                     colors=colors,
                     exception_formatter=structlog.dev.plain_traceback,
                     pad_event_to=0,
+                    sort_keys=False,
                 )
             ]
         )

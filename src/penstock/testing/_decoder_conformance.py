@@ -1,48 +1,37 @@
 """What every decoder promises, as tests: the contract stands in `ReferenceDecoder`'s module."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
 from itertools import pairwise
-from typing import Any
 
 import pyarrow as pa
 
-from penstock.ingest import (
-    Chunk,
-    Decoded,
-    Decoder,
-    DecoderOptions,
-    FieldConfig,
-    LineError,
-    RejectedLine,
-    SchemaConfig,
-)
+from penstock.ingest import Chunk, Decoded, DecoderOptions, FieldConfig, LineError, RejectedLine
 from penstock.testing._decoder_cases import (
     ACCEPTED,
     AFTER_VALUES,
-    CUT,
     REJECTED_VALUES,
     REQUIRED,
     SCHEMA,
 )
+from penstock.testing._decoder_checks import (
+    acceptance,
+    checked,
+    rejection,
+    report,
+    row_of,
+    same,
+    schema_of,
+    unequal,
+    whole,
+)
 from penstock.testing._decoder_lines import BAD, BAD_REQUIRED, GOOD, WHOLE
+from penstock.testing._leniency_conformance import LeniencyConformance
 from penstock.testing._line_generator import generate
 
 _STRICT = DecoderOptions()
 _BOM = b"\xef\xbb\xbf"
 
 
-def schema_of(fields: Sequence[Mapping[str, Any]]) -> pa.Schema:
-    """The Arrow schema of declared fields."""
-    return SchemaConfig.model_validate({"fields": list(fields)}).to_arrow()
-
-
-def whole(data: bytes, first_line: int = 1, offset: int = 0) -> Chunk:
-    """A chunk, by default the first of its file."""
-    return Chunk(data, first_line, offset)
-
-
-class DecoderConformance:
+class DecoderConformance(LeniencyConformance):
     """Subclass this and say how your decoder is made; each test reports all its differences.
 
     >>> class TestMine(DecoderConformance):
@@ -53,20 +42,16 @@ class DecoderConformance:
     generated_seeds = 60
     """How many generated schemas the round trip tries."""
 
-    def make_decoder(self, schema: pa.Schema, options: DecoderOptions) -> Decoder:
-        """A decoder of the kind under test."""
-        raise NotImplementedError
-
     def test_every_accepted_value_gives_exactly_its_value(self) -> None:
         """One row per case in one chunk: types, limits, rounding, escapes, nesting."""
         decoder = self.make_decoder(schema_of(SCHEMA), _STRICT)
         lines = [b'{"%s":%s}' % (column.encode(), text) for column, text, _ in ACCEPTED]
         decoded = decoder.decode(whole(b"\n".join(lines)))
-        found = _checked(decoded).batch.to_pylist()
+        found = checked(decoded).batch.to_pylist()
         differences = [f"rejected {bad}: {lines[bad.line - 1]!r}" for bad in decoded.rejected]
         if not differences:
             for (column, text, value), row in zip(ACCEPTED, found, strict=True):
-                wanted = _row(decoder.schema, {column: value})
+                wanted = row_of(decoder.schema, {column: value})
                 if not same(row, wanted):
                     differences.append(
                         f"{column} {text!r}: expected {value!r}, got {row[column]!r}"
@@ -87,22 +72,13 @@ class DecoderConformance:
             differences += rejection(decoder, line, LineError.SYNTAX, "")
         report(differences)
 
-    def test_digits_finer_than_a_microsecond_are_cut_where_asked(self) -> None:
-        """Cut, not rounded."""
-        decoder = self.make_decoder(
-            schema_of([{"name": "t", "type": "timestamp"}]), DecoderOptions(finer_timestamps="cut")
-        )
-        lines = b"\n".join(b'{"t":%s}' % text for text, _ in CUT)
-        found = [row["t"] for row in decoder.decode(whole(lines)).batch.to_pylist()]
-        report(_unequal(found, [value for _, value in CUT]))
-
     def test_good_lines_give_their_row_and_count_their_unknown_fields(self) -> None:
         """White space, order of keys, projection."""
         decoder = self.make_decoder(schema_of(SCHEMA), _STRICT)
         differences = []
         for line, values, unknown in GOOD:
-            decoded = _checked(decoder.decode(whole(line)))
-            differences += _unequal(decoded.batch.to_pylist(), [_row(decoder.schema, values)])
+            decoded = checked(decoder.decode(whole(line)))
+            differences += unequal(decoded.batch.to_pylist(), [row_of(decoder.schema, values)])
             if decoded.unknown_fields != unknown:
                 differences.append(f"{line!r}: {decoded.unknown_fields} unknown, not {unknown}")
         report(differences)
@@ -124,13 +100,13 @@ class DecoderConformance:
             b'{"%s":%s' % (c.encode(), text.replace(b"~", b"")) for c, text, _ in REJECTED_VALUES
         ]
         mixed = [line for pair in zip(bad, good * len(bad), strict=False) for line in pair]
-        decoded = _checked(decoder.decode(whole(b"\n".join(mixed) + b"\n", 1001, 5000)))
+        decoded = checked(decoder.decode(whole(b"\n".join(mixed) + b"\n", 1001, 5000)))
         wanted = decoder.decode(whole(b"\n".join(mixed[1::2])))
         offsets = [5000]
         for line in mixed:
             offsets.append(offsets[-1] + len(line) + 1)
         places = [(1001 + at, offsets[at], len(mixed[at])) for at in range(0, len(mixed), 2)]
-        differences = _unequal([(r.line, r.offset, r.length) for r in decoded.rejected], places)
+        differences = unequal([(r.line, r.offset, r.length) for r in decoded.rejected], places)
         if not decoded.batch.equals(wanted.batch):
             differences.append("the good lines give other rows beside bad ones than alone")
         if decoded.unknown_fields != wanted.unknown_fields:
@@ -144,9 +120,9 @@ class DecoderConformance:
         decoder = self.make_decoder(schema_of(REQUIRED), _STRICT)
         start = b'{"i":7,"s":"long enough to matter \xc3\xa9","j":[1,2],"l":[1,2,3],"o":{"id":9,"tag":"t"}'
         lines = [WHOLE, start, start + b',"e":1}', WHOLE, start + b"}}", start + b',"l":[]}', WHOLE]
-        decoded = _checked(decoder.decode(whole(b"\n".join(lines))))
+        decoded = checked(decoder.decode(whole(b"\n".join(lines))))
         row = {"i": 1, "s": "a", "j": "1", "l": [], "o": {"id": 1, "tag": None}, "e": None}
-        report(_unequal(decoded.batch.to_pylist(), [row] * 3))
+        report(unequal(decoded.batch.to_pylist(), [row] * 3))
 
     def test_lines_and_offsets_are_counted_through_blanks_and_line_ends(self) -> None:
         """Blank lines, CRLF, a last line without newline, the place of a chunk in its file."""
@@ -157,13 +133,13 @@ class DecoderConformance:
             RejectedLine(45, 1_000_000_000_015, 2, LineError.SYNTAX, "", 0),
             RejectedLine(48, 1_000_000_000_027, 6, LineError.SYNTAX, "", 6),
         )
-        differences = _unequal(decoded.rejected, wanted)
-        differences += _unequal(decoded.batch.to_pylist(), [{"i": 1}, {"i": 2}])
-        differences += _unequal([decoded.lines], [8])
+        differences = unequal(decoded.rejected, wanted)
+        differences += unequal(decoded.batch.to_pylist(), [{"i": 1}, {"i": 2}])
+        differences += unequal([decoded.lines], [8])
         for data, lines in ((b"", 0), (b"\n", 1), (b" ", 1), (b"\n\n", 2), (b" \r\n\t", 2)):
             empty = decoder.decode(whole(data))
-            differences += _unequal([empty.lines, empty.batch.num_rows], [lines, 0])
-            differences += _unequal(empty.rejected, ())
+            differences += unequal([empty.lines, empty.batch.num_rows], [lines, 0])
+            differences += unequal(empty.rejected, ())
         report(differences)
 
     def test_a_mark_of_byte_order_stands_only_at_the_start_of_a_file(self) -> None:
@@ -171,16 +147,16 @@ class DecoderConformance:
         decoder = self.make_decoder(schema_of([{"name": "i", "type": "int64"}]), _STRICT)
         first = decoder.decode(whole(_BOM + b'{"i":1}\n' + _BOM + b'{"i":2}\n'))
         wanted = (RejectedLine(2, 11, 10, LineError.BOM, "", 0),)
-        differences = _unequal(first.batch.to_pylist(), [{"i": 1}])
-        differences += _unequal(first.rejected, wanted)
+        differences = unequal(first.batch.to_pylist(), [{"i": 1}])
+        differences += unequal(first.rejected, wanted)
         later = decoder.decode(whole(_BOM + b'{"i":1}\n', 2, 100)).rejected
-        differences += _unequal(later, (RejectedLine(2, 100, 10, LineError.BOM, "", 0),))
+        differences += unequal(later, (RejectedLine(2, 100, 10, LineError.BOM, "", 0),))
         twice = decoder.decode(whole(_BOM + _BOM + b"{}")).rejected
-        differences += _unequal(twice, (RejectedLine(1, 0, 8, LineError.SYNTAX, "", 3),))
+        differences += unequal(twice, (RejectedLine(1, 0, 8, LineError.SYNTAX, "", 3),))
         typed = decoder.decode(whole(_BOM + b'{"i":"1"}')).rejected
-        differences += _unequal(typed, (RejectedLine(1, 0, 12, LineError.TYPE, "i", 8),))
+        differences += unequal(typed, (RejectedLine(1, 0, 12, LineError.TYPE, "i", 8),))
         for blank in (_BOM, _BOM + b" \r"):
-            differences += _unequal(decoder.decode(whole(blank)).rejected, ())
+            differences += unequal(decoder.decode(whole(blank)).rejected, ())
         differences += rejection(decoder, b"~\xef\xbb{}", LineError.SYNTAX, "")
         report(differences)
 
@@ -219,7 +195,7 @@ class DecoderConformance:
         differences += rejection(decoder, b"\xff" * 16 + b"~\xff", LineError.TOO_LONG, "")
         differences += rejection(decoder, b'{"s":"12345678"}~\r', LineError.TOO_LONG, "")
         data = b'{"i":1}\n' + b"x" * 17 + b'\n{"i":2}'
-        differences += _unequal([decoder.decode(whole(data)).batch.num_rows], [2])
+        differences += unequal([decoder.decode(whole(data)).batch.num_rows], [2])
         report(differences)
 
     def test_any_buffer_serves_as_a_chunk_and_none_is_kept(self) -> None:
@@ -232,8 +208,8 @@ class DecoderConformance:
         array[:] = b"!" * len(array)
         differences = []
         for found in decoded:
-            differences += _unequal(found.batch.to_pylist(), [{"s": "kept or not"}])
-            differences += _unequal([found.lines, len(found.rejected)], [2, 1])
+            differences += unequal(found.batch.to_pylist(), [{"s": "kept or not"}])
+            differences += unequal([found.lines, len(found.rejected)], [2, 1])
         report(differences)
 
     def test_a_decoder_keeps_nothing_between_chunks(self) -> None:
@@ -246,16 +222,16 @@ class DecoderConformance:
         decoder.decode(whole(b'{"\xc3\xa9\xe2\x82\xac":9}\n{" ":x\n{"u":1}'))
         after = decoder.decode(whole(line.encode()))
         wanted = dict(zip((field["name"] for field in fields), range(1, 6), strict=True))
-        differences = _unequal(before.batch.to_pylist(), [wanted])
-        differences += _unequal(after.batch.to_pylist(), [wanted])
-        report(differences + _unequal([after.unknown_fields, len(after.rejected)], [0, 0]))
+        differences = unequal(before.batch.to_pylist(), [wanted])
+        differences += unequal(after.batch.to_pylist(), [wanted])
+        report(differences + unequal([after.unknown_fields, len(after.rejected)], [0, 0]))
 
     def test_generated_rows_come_back_as_they_were_written(self) -> None:
         """Schemas of any shape; the batch is sound to the last buffer."""
         differences = []
         for seed in range(self.generated_seeds):
             case = generate(seed)
-            decoded = _checked(self.make_decoder(case.schema, _STRICT).decode(case.chunk()))
+            decoded = checked(self.make_decoder(case.schema, _STRICT).decode(case.chunk()))
             differences += [f"seed {seed}: {bad}" for bad in decoded.rejected]
             pairs = zip(decoded.batch.to_pylist(), case.rows, strict=False)
             differences += [
@@ -263,8 +239,8 @@ class DecoderConformance:
                 for found, row in pairs
                 if not same(found, row)
             ]
-            differences += _unequal([decoded.batch.num_rows], [len(case.rows)])
-            differences += _unequal([decoded.unknown_fields], [case.unknown_fields])
+            differences += unequal([decoded.batch.num_rows], [len(case.rows)])
+            differences += unequal([decoded.unknown_fields], [case.unknown_fields])
         report(differences)
 
     def test_any_division_into_chunks_gives_the_same_rows_and_rejections(self) -> None:
@@ -279,9 +255,27 @@ class DecoderConformance:
             for number, (start, end) in enumerate(pairwise(ends), 1)
         ]
         rows = [row for piece in pieces for row in piece.batch.to_pylist()]
-        differences = _unequal(rows, at_once.batch.to_pylist())
+        differences = unequal(rows, at_once.batch.to_pylist())
         rejected = tuple(bad for piece in pieces for bad in piece.rejected)
-        report(differences + _unequal(rejected, at_once.rejected))
+        report(differences + unequal(rejected, at_once.rejected))
+
+    def test_very_many_bad_lines_are_handed_over_in_pieces(self) -> None:
+        """Each call ends behind the last rejected line that it may hold; nothing is lost between."""
+        decoder = self.make_decoder(schema_of([{"name": "i", "type": "int64"}]), _STRICT)
+        most = Decoded.MOST_REJECTED
+        data = b'{"i":1}\n' + b"x\n" * (2 * most - 1) + b'\n{"i":2}\nx\n\n{"i":3}\nx'
+        pieces: list[Decoded] = []
+        done, line = 0, 1
+        while done < len(data):
+            pieces.append(decoder.decode(Chunk(data[done:], line, done)))
+            done, line = done + pieces[-1].size, line + pieces[-1].lines
+        differences = unequal([len(piece.rejected) for piece in pieces], [most, most, 1])
+        differences += unequal([piece.lines for piece in pieces], [most + 1, most + 2, 3])
+        differences += unequal([piece.size for piece in pieces], [2 * most + 8, 2 * most + 9, 10])
+        rows = [row["i"] for piece in pieces for row in piece.batch.to_pylist()]
+        numbers = [bad.line for piece in pieces for bad in piece.rejected]
+        wanted = [*range(2, 2 * most + 1), 2 * most + 3, 2 * most + 6]
+        report(differences + unequal(rows, [1, 2, 3]) + unequal(numbers, wanted))
 
     def test_the_batch_has_the_schema_as_it_was_given(self) -> None:
         """Metadata and nullability included, and every type has its place."""
@@ -305,61 +299,7 @@ class DecoderConformance:
             field = next(field for field in SCHEMA if field["name"] == column)
             schema = pa.schema([FieldConfig.model_validate(field).to_arrow()])
             line = b'{"%s":%s}' % (column.encode(), text)
-            decoded = _checked(self.make_decoder(schema, _STRICT).decode(whole(line)))
+            decoded = checked(self.make_decoder(schema, _STRICT).decode(whole(line)))
             if not same(decoded.batch.to_pylist(), [{column: value}]):
                 differences.append(f"{line!r} alone gives {decoded.batch.to_pylist()!r}")
         report(differences)
-
-
-def rejection(decoder: Decoder, marked: bytes, error: LineError, column: str) -> list[str]:
-    """How the decoder's view of one bad line differs from what the table says."""
-    position = marked.index(b"~")
-    line = marked[:position] + marked[position + 1 :]
-    decoded = _checked(decoder.decode(whole(line, 3, 7)))
-    wanted = RejectedLine(3, 7, len(line), error, column, position)
-    if decoded.rejected == (wanted,) and decoded.batch.num_rows == 0:
-        return []
-    got = decoded.rejected[0] if decoded.rejected else decoded.batch.to_pylist()
-    return [f"{line[:100]!r}: expected {wanted}, got {got}"]
-
-
-def acceptance(decoder: Decoder, line: bytes) -> list[str]:
-    """What speaks against the line's being one row."""
-    decoded = _checked(decoder.decode(whole(line)))
-    if decoded.batch.num_rows == 1 and not decoded.rejected:
-        return []
-    return [f"{line[:100]!r}: expected a row, got {decoded.rejected}"]
-
-
-def same(found: object, wanted: object) -> bool:
-    """Equal to the last bit: `-0.0` is not `0.0`, `1` is not `True`."""
-    return repr(_plain(found)) == repr(_plain(wanted))
-
-
-def _plain(value: object) -> object:
-    """`value` with its times as text: libraries disagree on which object stands for UTC."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {key: _plain(member) for key, member in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
-
-
-def report(differences: Sequence[str]) -> None:
-    """Fail with all differences, if there are any."""
-    if differences:
-        shown = "\n".join(differences[:40])
-        raise AssertionError(f"{len(differences)} differences:\n{shown}")
-
-
-def _unequal(found: Sequence[object], wanted: Sequence[object]) -> list[str]:
-    return [] if same(found, wanted) else [f"expected {wanted!r}, got {found!r}"]
-
-
-def _row(schema: pa.Schema, values: Mapping[str, object]) -> dict[str, object]:
-    return {name: values.get(name) for name in schema.names}
-
-
-def _checked(decoded: Decoded) -> Decoded:
-    decoded.batch.validate(full=True)
-    return decoded

@@ -1,5 +1,7 @@
 """What a decoder must make of whole lines, as tables; see `_decoder_cases` for the tilde."""
 
+from datetime import date
+
 from penstock.ingest import LineError as E
 
 GOOD: tuple[tuple[bytes, dict[str, object], int], ...] = (
@@ -106,3 +108,52 @@ BAD_REQUIRED: tuple[tuple[bytes, E, str], ...] = (
     (b'{"i":~nul}', E.SYNTAX, "i"),
 )
 """Line for `REQUIRED`, its first fault, and the column at fault."""
+
+RESCUED: tuple[tuple[bytes, dict[str, object], str | None], ...] = (
+    (b"{}", {}, None),
+    (b'{"i":1,"j":{"a":1},"o":{"id":1}}', {"i": 1, "j": '{"a":1}', "o": {"id": 1, "tag": None, "in": None}}, None),
+    (b'{"i":null,"l":[null]}', {"l": [None]}, None),
+    (b'{"u":1}', {}, '{"u":1}'),
+    (b' { "u" : [ 1 , 2 ] , "i" : 3 , "v":{} } ', {"i": 3}, '{"u":[ 1 , 2 ],"v":{}}'),
+    (b'{"u":1,"u":2,"":null}', {}, '{"u":1,"u":2,"":null}'),
+    (b'{"_rescued":{"u":1},"i":1}', {"i": 1}, '{"_rescued":{"u":1}}'),
+    (rb'{"\u0075\n":"\u00e9\/","i":1}', {"i": 1}, r'{"\u0075\n":"\u00e9\/"}'),
+    ('{"ключ":"漢字"}'.encode(), {}, '{"ключ":"漢字"}'),
+    (b'{"i":"1"}', {}, '{"i":"1"}'),
+    (rb'{"\u0069":1.5,"s":2}', {}, r'{"\u0069":1.5,"s":2}'),
+    (b'{"i":9223372036854775808,"n":-2147483649,"f":1e400}', {}, '{"i":9223372036854775808,"n":-2147483649,"f":1e400}'),
+    (b'{"b":0,"g":[1, {"a":2}],"t":"now","d":"2024-02-30","x":"A"}', {}, '{"b":0,"g":[1, {"a":2}],"t":"now","d":"2024-02-30","x":"A"}'),
+    (b'{"l":{"a":1},"m":3,"o":[4],"p":"5"}', {}, '{"l":{"a":1},"m":3,"o":[4],"p":"5"}'),
+    (b'{"l":[1,"2",3,4.5]}', {"l": [1, None, 3, None]}, '{"l":{"1":"2","3":4.5}}'),
+    (b'{"l":[],"m":[["a"],[],["b",1],2]}', {"l": [], "m": [["a"], [], ["b", None], None]}, '{"m":{"2":{"1":1},"3":2}}'),
+    (b'{"l":[0,0,0,0,0,0,0,0,0,0,"x"],"i":1}', {"l": [0] * 10 + [None], "i": 1}, '{"l":{"10":"x"}}'),
+    (b'{"o":{"id":1,"tag":2,"u":3,"in":{"v":"4","w":5}},"z":6}', {"o": {"id": 1, "tag": None, "in": {"v": None}}}, '{"o":{"tag":2,"u":3,"in":{"v":"4","w":5}},"z":6}'),
+    (b'{"o":{"id":1,"in":{"w":5},"u":{}}}', {"o": {"id": 1, "tag": None, "in": {"v": None}}}, '{"o":{"in":{"w":5},"u":{}}}'),
+    (b'{"o":{"id":1,"in":7}}', {"o": {"id": 1, "tag": None, "in": None}}, '{"o":{"in":7}}'),
+    (
+        b'{"p":[{"k":"a"},{"k":"b","u":1,"w":["2024-01-01","x"]},true,{"k":"c","w":{}}]}',
+        {"p": [{"k": "a", "w": None}, {"k": "b", "w": [date(2024, 1, 1), None]}, None, {"k": "c", "w": None}]},
+        '{"p":{"1":{"u":1,"w":{"1":"x"}},"2":true,"3":{"w":{}}}}',
+    ),
+    (b'{"s":1,"o":{"id":1}}', {"o": {"id": 1, "tag": None, "in": None}}, '{"s":1}'),
+)  # fmt: skip
+"""Line for `SCHEMA` with a rescue column, the columns of its row that are not null, and what is rescued."""
+
+NOT_RESCUED: tuple[tuple[bytes, E, str], ...] = (
+    (b'{"i":"a~', E.SYNTAX, "i"),
+    (b'{"i":[1,~x]}', E.SYNTAX, "i"),
+    (b'{"i":"~\xff"}', E.UTF8, "i"),
+    (b'{"s":{"a":"~\x01"}}', E.CONTROL_CHARACTER, "s"),
+    (b'{"i":~NaN}', E.NOT_A_NUMBER, "i"),
+    (b'{"i":[~NaN]}', E.NOT_A_NUMBER, "i"),
+    (b'{"i":1,~"i":"a"}', E.DUPLICATE_KEY, "i"),
+    (b'{"i":"a",~"i":1}', E.DUPLICATE_KEY, "i"),
+    (b'{"o":{"id":~"1"}}', E.TYPE, "o.id"),
+    (b'{"o":{"id":~9223372036854775808}}', E.RANGE, "o.id"),
+    (b'{"o":{"u":1~}}', E.MISSING, "o.id"),
+    (b'{"o":{"id":~null}}', E.NULL, "o.id"),
+    (b'{"p":[{"k":~1}]}', E.TYPE, "p.k"),
+    (b'{"u":1}~x', E.TRAILING, ""),
+    (b'{"s":' + b"[" * 199 + b"~[", E.DEPTH, "s"),
+)
+"""Line for `SCHEMA` with a rescue column that is rejected all the same, and the column at fault."""

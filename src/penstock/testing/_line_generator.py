@@ -1,11 +1,11 @@
 """Seeded schemas, rows and lines, whole and damaged: food for any two decoders that must agree."""
 
 import base64
+import dataclasses
 import json
 import math
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from penstock.ingest import Chunk, SchemaConfig
+from penstock.ingest import Chunk, DecoderOptions, SchemaConfig
 
 _NAMES = ("a", "b", "id", "name", "é€", "user name", 'q"\\', "x" * 40, "a.b", "A", "_", "0", "字")
 _TEXTS = (
@@ -32,7 +32,7 @@ _TEXTS = (
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class GeneratedLines:
     """Lines made for a schema, with the rows they stand for."""
 
@@ -48,16 +48,25 @@ class GeneratedLines:
     unknown_fields: int
     """Keys in the lines that the schema does not have."""
 
+    options: DecoderOptions = dataclasses.field(default_factory=DecoderOptions)
+    """What a decoder of them may let through."""
+
     def chunk(self) -> Chunk:
         """All the lines, as the start of a file."""
         return Chunk(b"\n".join(self.lines), 1, 0)
 
 
-def generate(seed: int, rows: int = 20) -> GeneratedLines:
-    """Make a schema and good lines for it; equal seeds give equal lines."""
+def generate(seed: int, rows: int = 20, *, rescue: str | None = None) -> GeneratedLines:
+    """Make a schema and good lines for it; equal seeds give equal lines.
+
+    Args:
+        seed: Where the choices come from.
+        rows: How many lines.
+        rescue: The schema's rescue column; the rows say nothing about it.
+    """
     random = Random(seed)  # noqa: S311  # reproducible on purpose, guards nothing
     fields = _fields(random, depth=0)
-    schema = SchemaConfig.model_validate({"fields": fields}).to_arrow()
+    schema = SchemaConfig.model_validate({"fields": fields, "rescue": rescue}).to_arrow()
     writer = _Writer(random)
     made = [writer.object(fields) for _ in range(rows)]
     lines = [writer.space() + text.encode() + writer.space() for text, _ in made]

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from penstock.base import Config
+from penstock.topology._supervision import Supervision
 
 
 class GlobalConfig(Config):
@@ -16,3 +17,6 @@ class GlobalConfig(Config):
 
     connection_pooling: bool = True
     """Whether pipelines share one connection per bucket and credentials."""
+
+    supervision: Supervision = Field(default_factory=Supervision)
+    """What the failure of a pipeline does, and how long work in hand may take after a stop."""

@@ -64,10 +64,11 @@ async def run_pipelines(
     Args:
         metrics_address: `host:port` to serve on; port 0 takes a free one, and the log says which.
             `None` serves nothing.
-        global_config: The limits and the jitter.
+        global_config: The limits, the jitter and the supervision.
         typetag: What kind of pipelines they are.
         build: Makes them.
-        supervision: What a failure does, and how long a drain may take.
+        supervision: What a failure does, and how long a drain may take, instead of what
+            `global_config` says.
         context: Instead of the one that `make_context(global_config)` returns.
 
     Raises:
@@ -76,7 +77,8 @@ async def run_pipelines(
     """
     shared = context or make_context(global_config)
     with _serving(shared, metrics_address):
-        runner = PipelineRunner(shared, typetag=typetag, supervision=supervision)
+        chosen = supervision or global_config.supervision
+        runner = PipelineRunner(shared, typetag=typetag, supervision=chosen)
         return await runner.run(build(shared))
 
 

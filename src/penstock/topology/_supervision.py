@@ -40,7 +40,7 @@ class Supervision(Config):
         maximum_interval=timedelta(minutes=5),
         maximum_attempts=0,
     )
-    """How soon and how often a failed pipeline is started again."""
+    """How soon and how often a failed pipeline is started again: by default without end, five minutes apart at most."""
 
     stable_after: Duration = timedelta(minutes=5)
     """A pipeline that ran this long without failing starts again from the first backoff."""

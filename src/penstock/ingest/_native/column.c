@@ -12,11 +12,13 @@ static const uint8_t WIDTHS[TYPES] = {
     [TYPE_STRING] = 4,  [TYPE_JSON] = 4,    [TYPE_BINARY] = 4,  [TYPE_INT32] = 4,
     [TYPE_INT64] = 8,   [TYPE_FLOAT32] = 4, [TYPE_FLOAT64] = 8, [TYPE_BOOLEAN] = 1,
     [TYPE_TIMESTAMP] = 8, [TYPE_DATE] = 4,  [TYPE_STRUCT] = 0,  [TYPE_LIST] = 4,
+    [TYPE_RESCUE] = 4,
 };
 
 static bool has_text(Type type)
 {
-    return type == TYPE_STRING || type == TYPE_JSON || type == TYPE_BINARY;
+    return type == TYPE_STRING || type == TYPE_JSON || type == TYPE_BINARY ||
+           type == TYPE_RESCUE;
 }
 
 static bool keys_open(Column *column)

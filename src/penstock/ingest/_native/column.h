@@ -46,7 +46,7 @@ typedef struct Column {
     uint8_t *marks; /* per row */
     /* Per row: a number; a byte whose top bit is a boolean; or, one place later, a length. */
     void *values;
-    Text text;                /* of string, json, binary */
+    Text text;                /* of string, json, binary, rescue */
     Rows items;               /* of a list */
     struct Column *children;  /* of a struct or a list */
     Keys keys;                /* of a struct */

@@ -36,12 +36,14 @@ static bool line_reject(Decoded *decoded, const Walk *walk, const Chunk *chunk,
     return reject(decoded, &rejected);
 }
 
-/* Decode the lines from `at` to `end`, which is behind a newline and PADDING readable bytes. */
+/* Decode the lines from `at` to `end`, which is behind a newline and PADDING readable bytes, or
+ * the first of them if too many are bad.
+ */
 static bool lines_decode(Decoded *decoded, Walk *walk, const Chunk *chunk, const uint8_t *at,
                          const uint8_t *end)
 {
     Batch *batch = &decoded->batch;
-    while (at < end) {
+    while (at < end && decoded->rejected_count < MOST_REJECTED) {
         if (!rows_reserve(batch, &batch->rows, &batch->root)) {
             return false;
         }
@@ -100,9 +102,21 @@ static bool tail_decode(Decoded *decoded, Walk *walk, const Chunk *chunk, size_t
     return done;
 }
 
+/* The column that takes what the schema has no place for; NULL: none. */
+static Column *rescue_column(const Batch *batch)
+{
+    for (uint32_t index = 0; index < batch->root.field->children_count; index++) {
+        if (batch->root.children[index].type == TYPE_RESCUE) {
+            return &batch->root.children[index];
+        }
+    }
+    return NULL;
+}
+
 static bool walk_open(Walk *walk, Batch *batch, const Options *options, size_t size)
 {
     *walk = (Walk){.batch = batch, .options = *options, .scratch = {.pool = batch->pool}};
+    walk->rescue.column = rescue_column(batch);
     /* No more brackets than bytes are ever open. */
     if (walk->options.max_depth > size) {
         walk->options.max_depth = size;
@@ -125,8 +139,13 @@ bool decode(Decoded *decoded, const Chunk *chunk, const Field *schema, const Opt
         return false;
     }
     const size_t tail = tail_start(chunk);
-    const bool done = lines_decode(decoded, &walk, chunk, chunk->data, chunk->data + tail) &&
-                      tail_decode(decoded, &walk, chunk, tail);
+    bool done = lines_decode(decoded, &walk, chunk, chunk->data, chunk->data + tail);
+    if (done && decoded->batch.consumed == tail) {
+        done = tail_decode(decoded, &walk, chunk, tail);
+    }
+    /* A last line without a newline was counted with one. */
+    const size_t consumed = decoded->batch.consumed;
+    decoded->size = consumed < chunk->size ? consumed : chunk->size;
     memory_give(walk.brackets);
     pool_give(walk.scratch.data);
     return done;

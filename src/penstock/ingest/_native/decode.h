@@ -4,6 +4,9 @@
 
 #include "walk.h"
 
+/* Decoding stops behind so many rejected lines; as in _decoder.py. */
+#define MOST_REJECTED 16384
+
 /* Chunks are smaller, so that a column's offsets fit into 32 bits. */
 #define LARGEST_CHUNK ((size_t)INT32_MAX - PADDING)
 
@@ -30,6 +33,7 @@ typedef struct Decoded {
     size_t rejected_room;
     uint64_t lines;
     uint64_t unknown;
+    size_t size; /* bytes of the chunk that were decoded */
 } Decoded;
 
 /* False: no memory. `decoded` is to be cleared in either case.

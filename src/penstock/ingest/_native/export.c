@@ -113,6 +113,7 @@ static void content_export(Column *column, struct ArrowArray *array)
     case TYPE_STRING:
     case TYPE_JSON:
     case TYPE_BINARY:
+    case TYPE_RESCUE:
         array->n_buffers = 3;
         offsets_export(column, array);
         array->buffers[2] = column->text.data;

@@ -3,8 +3,6 @@
 #define MICROS_A_SECOND INT64_C(1000000)
 #define MICROS_A_MINUTE (60 * MICROS_A_SECOND)
 #define MICROS_A_DAY (1440 * MICROS_A_MINUTE)
-#define FIRST_DAY (-719162) /* 0001-01-01 */
-#define LAST_DAY 2932896    /* 9999-12-31 */
 
 /* What was read so far. `fits` turns false where the form is right and there is no such time. */
 typedef struct Instant {
@@ -153,7 +151,6 @@ const uint8_t *timestamp_read(const uint8_t *at, bool cut, int64_t *micros, Erro
         at = clock_read(at + 1, cut, &instant);
     }
     *micros = instant.days * MICROS_A_DAY + instant.micros;
-    instant.fits = instant.fits && *micros >= FIRST_DAY * MICROS_A_DAY &&
-                   *micros < (LAST_DAY + 1) * MICROS_A_DAY;
+    instant.fits = instant.fits && *micros >= FIRST_INSTANT && *micros <= LAST_INSTANT;
     return settle(at, &instant, error);
 }

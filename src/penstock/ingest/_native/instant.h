@@ -8,6 +8,9 @@
 
 #include "base.h"
 
+#define FIRST_INSTANT (INT64_C(-719162) * 86400000000)               /* 0001-01-01 */
+#define LAST_INSTANT (INT64_C(2932897) * 86400000000 - INT64_C(1)) /* 9999-12-31 */
+
 /* Both read up to a closing quote and return its place, or NULL with the error:
  * ERROR_TYPE if the form is another, ERROR_RANGE if there is no such time.
  * A text that holds the quote's byte itself ends there: compare the place with its end.

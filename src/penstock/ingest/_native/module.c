@@ -73,20 +73,25 @@ static bool field_set(Field *field, PyObject *description)
     field->type = (Type)type;
     field->nullable = nullable;
     field->path = path;
-    key_text_set(&field->key, (const uint8_t *)field->name, field->name_size);
+    if (type == TYPE_RESCUE) {
+        key_text_set_none(&field->key);
+    } else {
+        key_text_set(&field->key, (const uint8_t *)field->name, field->name_size);
+    }
     return children_set(field, children);
 }
 
 static int decoder_init(PyObject *self, PyObject *arguments, PyObject *keywords)
 {
-    static char *names[] = {"root", "max_depth", "max_line", "cut", NULL};
+    static char *names[] = {"root", "max_depth", "max_line", "lenient", "epoch", NULL};
     DecoderObject *decoder = (DecoderObject *)self;
     PyObject *root;
     Py_ssize_t max_depth;
     Py_ssize_t max_line;
-    int cut;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!nnp", names, &PyTuple_Type, &root,
-                                     &max_depth, &max_line, &cut)) {
+    unsigned int lenient;
+    int epoch;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!nnIi", names, &PyTuple_Type, &root,
+                                     &max_depth, &max_line, &lenient, &epoch)) {
         return -1;
     }
     if (decoder->pool != NULL) {
@@ -97,7 +102,7 @@ static int decoder_init(PyObject *self, PyObject *arguments, PyObject *keywords)
         PyErr_SetString(PyExc_ValueError, "limits are not negative");
         return -1;
     }
-    decoder->options = (Options){(size_t)max_depth, (size_t)max_line, cut};
+    decoder->options = (Options){(size_t)max_depth, (size_t)max_line, lenient, epoch};
     decoder->names = Py_NewRef(root);
     decoder->pool = pool_new();
     if (decoder->pool == NULL) {
@@ -164,7 +169,7 @@ static PyObject *rejected_of(const Decoded *decoded)
     return list;
 }
 
-/* (array capsule, rejected lines, lines, unknown fields) */
+/* (array capsule, rejected lines, lines, unknown fields, size) */
 static PyObject *result_of(Decoded *decoded)
 {
     PyObject *rejected = rejected_of(decoded);
@@ -176,8 +181,8 @@ static PyObject *result_of(Decoded *decoded)
         Py_DECREF(rejected);
         return NULL;
     }
-    return Py_BuildValue("(NNKK)", capsule, rejected, (unsigned long long)decoded->lines,
-                         (unsigned long long)decoded->unknown);
+    return Py_BuildValue("(NNKKn)", capsule, rejected, (unsigned long long)decoded->lines,
+                         (unsigned long long)decoded->unknown, (Py_ssize_t)decoded->size);
 }
 
 static PyObject *decoder_decode(PyObject *self, PyObject *arguments)
@@ -214,12 +219,12 @@ static PyObject *decoder_decode(PyObject *self, PyObject *arguments)
 
 static PyMethodDef decoder_methods[] = {
     {"decode", decoder_decode, METH_VARARGS,
-     "decode(data, first_line, offset) -> (arrow_array capsule, rejected, lines, unknown fields)"},
+     "decode(data, first_line, offset) -> (arrow_array capsule, rejected, lines, unknown, size)"},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot decoder_slots[] = {
-    {Py_tp_doc, "Decoder(root, max_depth, max_line, cut): lines of JSON to an Arrow array."},
+    {Py_tp_doc, "Decoder(root, max_depth, max_line, lenient, epoch): lines of JSON to an Arrow array."},
     {Py_tp_init, decoder_init},
     {Py_tp_dealloc, decoder_delete},
     {Py_tp_methods, decoder_methods},

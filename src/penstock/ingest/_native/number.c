@@ -101,3 +101,38 @@ bool number_to_integer(const Number *number, int64_t least, int64_t most, int64_
     *value = (int64_t)((number->mantissa ^ -sign) + sign);
     return true;
 }
+
+/* Whether a digit that was cut off is not zero. */
+static bool rest_counts(const Number *number)
+{
+    int significant = 0;
+    for (const uint8_t *at = number->digits; is_digit(*at) || *at == '.'; at++) {
+        significant += *at != '.' && (significant > 0 || *at != '0');
+        if (significant > MANTISSA_DIGITS && *at != '.' && *at != '0') {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool number_scale(const Number *number, int power, int64_t least, int64_t most, int64_t *value,
+                  bool *fraction)
+{
+    const uint64_t limit = number->negative ? (uint64_t)0 - (uint64_t)least : (uint64_t)most;
+    const uint64_t sign = number->negative;
+    uint64_t mantissa = number->mantissa;
+    int64_t exponent = number->exponent + power;
+    *fraction = number->cut && rest_counts(number);
+    for (; exponent < 0 && mantissa > 0; exponent++) {
+        *fraction = *fraction || mantissa % 10 != 0;
+        mantissa /= 10;
+    }
+    for (; exponent > 0 && mantissa > 0; exponent--) {
+        if (mantissa > limit / 10) {
+            return false;
+        }
+        mantissa *= 10;
+    }
+    *value = (int64_t)((mantissa ^ -sign) + sign);
+    return mantissa <= limit;
+}

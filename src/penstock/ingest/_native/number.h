@@ -91,4 +91,10 @@ const uint8_t *number_read(const uint8_t *at, Number *number, Fault *fault);
 /* The exact value of an integral number, if it lies between `least` and `most`. */
 bool number_to_integer(const Number *number, int64_t least, int64_t most, int64_t *value);
 
+/* What stands before the point of number * 10^power. False: it does not lie between `least` and
+ * `most`. `*fraction` tells whether something stands behind the point.
+ */
+bool number_scale(const Number *number, int power, int64_t least, int64_t most, int64_t *value,
+                  bool *fraction);
+
 #endif

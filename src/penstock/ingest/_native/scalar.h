@@ -33,12 +33,53 @@ static inline const uint8_t *null_read(Walk *walk, Column *column, size_t row, c
     return at + 4;
 }
 
+/* A string with its escapes replaced, and a quote behind it, in walk->scratch. */
+static inline const uint8_t *scratch_read(Walk *walk, const uint8_t *at, size_t *length)
+{
+    if (*at != '"') {
+        return mismatch(walk, at);
+    }
+    const uint8_t *end = text_read(at + 1, &walk->scratch, length, &walk->fault);
+    if (end == NULL) {
+        return NULL;
+    }
+    if (walk->scratch.capacity - *length < PADDING &&
+        !text_reserve(&walk->scratch, *length, PADDING)) {
+        return fail(&walk->fault, ERROR_NO_MEMORY, at);
+    }
+    walk->scratch.data[*length] = '"';
+    return end;
+}
+
+static inline bool allows(const Walk *walk, Leniency leniency)
+{
+    return (walk->options.lenient & leniency) != 0;
+}
+
 /* --- numbers ---------------------------------------------------------------------------- */
+
+/* A string whose text is a number, and nothing else. */
+static COLD const uint8_t *quoted_number_read(Walk *walk, const uint8_t *at, Number *number)
+{
+    size_t length = 0;
+    const uint8_t *end = scratch_read(walk, at, &length);
+    if (end == NULL) {
+        return NULL;
+    }
+    Fault unread;
+    const uint8_t *text = walk->scratch.data;
+    return number_read(text, number, &unread) == text + length
+               ? end
+               : fail(&walk->fault, ERROR_TYPE, at);
+}
 
 static inline const uint8_t *any_number_read(Walk *walk, const uint8_t *at, Number *number)
 {
     if (LIKELY(is_digit(*at) || (*at == '-' && is_digit(at[1])))) {
         return number_read(at, number, &walk->fault);
+    }
+    if (*at == '"' && allows(walk, READ_QUOTED)) {
+        return quoted_number_read(walk, at, number);
     }
     if (*at != '-' || value_check_start(at, &walk->fault) == NULL) {
         return mismatch(walk, at);
@@ -57,13 +98,20 @@ static inline const uint8_t *integer_read(Walk *walk, const uint8_t *at, int bit
     if (end == NULL) {
         return NULL;
     }
-    if (!number.integral) {
+    const int64_t most = bits == 64 ? INT64_MAX : INT32_MAX;
+    bool fraction = false;
+    bool fits;
+    if (number.integral) {
+        fits = number_to_integer(&number, -most - 1, most, value);
+    } else if (allows(walk, READ_WHOLE)) {
+        fits = number_scale(&number, 0, -most - 1, most, value, &fraction);
+    } else {
         return fail(&walk->fault, ERROR_TYPE, at);
     }
-    const int64_t most = bits == 64 ? INT64_MAX : INT32_MAX;
-    return number_to_integer(&number, -most - 1, most, value)
-               ? end
-               : fail(&walk->fault, ERROR_RANGE, at);
+    if (!fits) {
+        return fail(&walk->fault, ERROR_RANGE, at);
+    }
+    return fraction ? fail(&walk->fault, ERROR_TYPE, at) : end;
 }
 
 static inline const uint8_t *int32_read(Walk *walk, Column *column, size_t row, const uint8_t *at)
@@ -170,28 +218,29 @@ static inline const uint8_t *json_read(Walk *walk, Column *column, size_t row, c
 
 /* --- times ------------------------------------------------------------------------------ */
 
-/* A string with its escapes replaced, and a quote behind it, in walk->scratch. */
-static inline const uint8_t *scratch_read(Walk *walk, const uint8_t *at, size_t *length)
+/* A timestamp as a number. */
+static COLD const uint8_t *epoch_read(Walk *walk, Column *column, size_t row, const uint8_t *at)
 {
-    if (*at != '"') {
-        return mismatch(walk, at);
-    }
-    const uint8_t *end = text_read(at + 1, &walk->scratch, length, &walk->fault);
+    Number number;
+    const uint8_t *end = any_number_read(walk, at, &number);
     if (end == NULL) {
         return NULL;
     }
-    if (walk->scratch.capacity - *length < PADDING &&
-        !text_reserve(&walk->scratch, *length, PADDING)) {
-        return fail(&walk->fault, ERROR_NO_MEMORY, at);
-    }
-    walk->scratch.data[*length] = '"';
-    return end;
+    bool finer;
+    int64_t *micros = (int64_t *)column->values + row;
+    const bool fits = number_scale(&number, walk->options.epoch, FIRST_INSTANT, LAST_INSTANT,
+                                   micros, &finer);
+    return fits && (!finer || allows(walk, CUT_FINER)) ? end
+                                                       : fail(&walk->fault, ERROR_RANGE, at);
 }
 
 /* Any time that cannot be read as it stands: it has escapes, or a fault. */
 static COLD const uint8_t *time_read_slowly(Walk *walk, Column *column, size_t row,
                                             const uint8_t *at)
 {
+    if (*at != '"' && column->type == TYPE_TIMESTAMP && allows(walk, READ_EPOCH)) {
+        return epoch_read(walk, column, row, at);
+    }
     size_t length = 0;
     const uint8_t *end = scratch_read(walk, at, &length);
     if (end == NULL) {
@@ -202,7 +251,8 @@ static COLD const uint8_t *time_read_slowly(Walk *walk, Column *column, size_t r
     const uint8_t *text_end =
         column->type == TYPE_DATE
             ? date_read(text, (int32_t *)column->values + row, &error)
-            : timestamp_read(text, walk->options.cut, (int64_t *)column->values + row, &error);
+            : timestamp_read(text, allows(walk, CUT_FINER), (int64_t *)column->values + row,
+                             &error);
     if (text_end == NULL) {
         return fail(&walk->fault, error, at);
     }
@@ -215,7 +265,8 @@ static inline const uint8_t *timestamp_value_read(Walk *walk, Column *column, si
     Error error;
     int64_t *micros = (int64_t *)column->values + row;
     const uint8_t *end =
-        LIKELY(*at == '"') ? timestamp_read(at + 1, walk->options.cut, micros, &error) : NULL;
+        LIKELY(*at == '"') ? timestamp_read(at + 1, allows(walk, CUT_FINER), micros, &error)
+                             : NULL;
     return LIKELY(end != NULL) ? end + 1 : time_read_slowly(walk, column, row, at);
 }
 

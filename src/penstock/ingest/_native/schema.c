@@ -57,6 +57,9 @@ bool field_index(Field *field)
     field->names_mask = room - 1;
     for (uint32_t index = 0; index < field->children_count; index++) {
         const Field *child = &field->children[index];
+        if (child->type == TYPE_RESCUE) {
+            continue;
+        }
         uint32_t slot = name_hash((const uint8_t *)child->name, child->name_size);
         while (field->names[slot & field->names_mask] != 0) {
             slot++;

@@ -19,6 +19,7 @@ typedef enum Type {
     TYPE_DATE,
     TYPE_STRUCT,
     TYPE_LIST,
+    TYPE_RESCUE, /* of the row: no key has its name */
     TYPES,
 } Type;
 
@@ -46,7 +47,9 @@ typedef struct Field {
 void key_text_set(KeyText *key, const uint8_t *name, size_t size);
 void key_text_set_none(KeyText *key);
 
-/* Ready a struct whose children are set. False: no memory. */
+/* Ready a struct whose children are set; a rescue column is none of its members. False: no
+ * memory.
+ */
 bool field_index(Field *field);
 
 /* The member with this name, or NO_CHILD. */

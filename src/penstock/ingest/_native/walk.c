@@ -12,15 +12,28 @@ static const uint8_t *field_fail(Walk *walk, Error error, const Field *field, co
     return fail(&walk->fault, error, at);
 }
 
-static COLD const uint8_t *missing_fail(Walk *walk, const Column *column, size_t row,
-                                        const uint8_t *at)
+/* At the closing brace: is any member missing that is not nullable? */
+static COLD const uint8_t *missing_check(Walk *walk, const Column *column, size_t row,
+                                         const uint8_t *at)
 {
-    uint32_t index = 0;
-    while (column->children[index].field->nullable ||
-           column->children[index].marks[row] != MARK_ABSENT) {
-        index++;
+    for (uint32_t index = 0; index < column->field->children_count; index++) {
+        const Column *child = &column->children[index];
+        if (!child->nullable && child->marks[row] == MARK_ABSENT) {
+            return field_fail(walk, ERROR_MISSING, child->field, at);
+        }
     }
-    return field_fail(walk, ERROR_MISSING, column->children[index].field, at);
+    return at;
+}
+
+/* The key at `at` is of a member that was read before: forget that one, or refuse this. */
+static COLD bool repeats(Walk *walk, Column *member, size_t row, const uint8_t *at)
+{
+    if (!allows(walk, KEEP_LAST)) {
+        field_fail(walk, ERROR_DUPLICATE_KEY, member->field, at);
+        return false;
+    }
+    column_clear_row(member, row);
+    return true;
 }
 
 /* The index of a key that the schema lacks. One that stands plainly is remembered. */
@@ -57,8 +70,9 @@ static const uint8_t *key_read(Walk *walk, Column *column, size_t row, const uin
         return NULL;
     }
     const uint32_t child = field_find(column->field, walk->scratch.data, size);
-    if (child != NO_CHILD && column->children[child].marks[row] != MARK_ABSENT) {
-        return field_fail(walk, ERROR_DUPLICATE_KEY, column->children[child].field, at);
+    if (child != NO_CHILD && column->children[child].marks[row] != MARK_ABSENT &&
+        !repeats(walk, &column->children[child], row, at)) {
+        return NULL;
     }
     const uint8_t *colon = skip_blanks(end);
     if (*colon != ':') {
@@ -89,19 +103,33 @@ static inline const uint8_t *likely_key_read(Walk *walk, Column *column, size_t 
         last->likely[1] = last->likely[0];
         last->likely[0] = second;
     }
-    if (next->column != NULL && UNLIKELY(next->column->marks[row] != MARK_ABSENT)) {
-        return field_fail(walk, ERROR_DUPLICATE_KEY, next->column->field, at);
+    if (next->column != NULL && UNLIKELY(next->column->marks[row] != MARK_ABSENT) &&
+        !repeats(walk, next->column, row, at)) {
+        return NULL;
     }
     *key = next;
     return at + next->text.length;
 }
 
+/* The value of a key that the schema lacks. */
+static const uint8_t *unknown_read(Walk *walk, const uint8_t *at)
+{
+    const uint8_t *end =
+        value_skip(at, walk->brackets, walk->options.max_depth - walk->depth, &walk->fault);
+    if (walk->rescue.column != NULL && end != NULL && !rescue_value(&walk->rescue, at, end)) {
+        return fail(&walk->fault, ERROR_NO_MEMORY, at);
+    }
+    return end;
+}
+
 /* The members of an object, up to its closing brace. */
-static const uint8_t *members_read(Walk *walk, Column *column, size_t row, const uint8_t *at)
+static const uint8_t *members_read(Walk *walk, Column *column, size_t row, const uint8_t *at,
+                                   Frame *frame)
 {
     Key *key = column->keys.keys;
     uint32_t required = 0;
     for (;;) {
+        frame->key = at;
         at = likely_key_read(walk, column, row, at, &key);
         if (UNLIKELY(at == NULL)) {
             return NULL;
@@ -109,8 +137,7 @@ static const uint8_t *members_read(Walk *walk, Column *column, size_t row, const
         at = skip_blanks(at);
         if (key->column == NULL) {
             walk->unknown++;
-            at = value_skip(at, walk->brackets, walk->options.max_depth - walk->depth,
-                            &walk->fault);
+            at = unknown_read(walk, at);
         } else {
             required += !key->column->nullable;
             at = value_read(walk, key->column, row, at);
@@ -127,8 +154,9 @@ static const uint8_t *members_read(Walk *walk, Column *column, size_t row, const
     if (UNLIKELY(*at != '}')) {
         return fail(&walk->fault, ERROR_SYNTAX, at);
     }
-    return LIKELY(required == column->field->required) ? at
-                                                       : missing_fail(walk, column, row, at);
+    /* A member that repeats was counted more than once. */
+    const bool whole = required == column->field->required && !allows(walk, KEEP_LAST);
+    return LIKELY(whole) ? at : missing_check(walk, column, row, at);
 }
 
 static const uint8_t *bracket_open(Walk *walk, const uint8_t *at)
@@ -140,6 +168,20 @@ static const uint8_t *bracket_open(Walk *walk, const uint8_t *at)
     return skip_blanks(at + 1);
 }
 
+/* Leave a frame whose value ends with the bracket at `at`, or is faulty if NULL. */
+static const uint8_t *frame_leave(Walk *walk, const Frame *frame, const uint8_t *at)
+{
+    walk->rescue.inmost = frame->above;
+    if (UNLIKELY(at == NULL)) {
+        return NULL;
+    }
+    if (UNLIKELY(frame->open) && !rescue_close(&walk->rescue)) {
+        return fail(&walk->fault, ERROR_NO_MEMORY, at);
+    }
+    walk->depth--;
+    return at + 1;
+}
+
 static const uint8_t *struct_read(Walk *walk, Column *column, size_t row, const uint8_t *at)
 {
     if (UNLIKELY(*at != '{')) {
@@ -149,13 +191,16 @@ static const uint8_t *struct_read(Walk *walk, Column *column, size_t row, const 
     if (at == NULL) {
         return NULL;
     }
+    Frame frame; /* without what only lists need */
+    frame.above = walk->rescue.inmost;
+    frame.open = false;
+    walk->rescue.inmost = &frame;
     if (LIKELY(*at != '}')) {
-        at = members_read(walk, column, row, at);
+        at = members_read(walk, column, row, at, &frame);
     } else if (column->field->required > 0) {
-        at = missing_fail(walk, column, row, at);
+        at = missing_check(walk, column, row, at);
     }
-    walk->depth--;
-    return at == NULL ? NULL : at + 1;
+    return frame_leave(walk, &frame, at);
 }
 
 /* --- lists ------------------------------------------------------------------------------ */
@@ -190,16 +235,18 @@ static const uint8_t *list_read(Walk *walk, Column *column, size_t row, const ui
     }
     const size_t start = column->items.count;
     at = bracket_open(walk, at);
+    Frame frame = {.above = walk->rescue.inmost, .items = &column->items, .first = start};
+    walk->rescue.inmost = &frame;
     if (at != NULL && *at != ']') {
         at = items_read(walk, column, at);
     }
+    at = frame_leave(walk, &frame, at);
     if (UNLIKELY(at == NULL)) {
         list_truncate(column, start);
         return NULL;
     }
-    walk->depth--;
     *column_length(column, row) = (int32_t)(column->items.count - start);
-    return at + 1;
+    return at;
 }
 
 /* --- values and lines ------------------------------------------------------------------- */
@@ -231,10 +278,38 @@ static const uint8_t *typed_read(Walk *walk, Column *column, size_t row, const u
         return struct_read(walk, column, row, at);
     case TYPE_LIST:
         return list_read(walk, column, row, at);
+    case TYPE_RESCUE:
     case TYPES:
         break;
     }
     __builtin_unreachable();
+}
+
+/* A value cannot be read into its column: it is null instead if it may be, and rescued. */
+static COLD const uint8_t *unfit_read(Walk *walk, Column *column, size_t row)
+{
+    const Error error = walk->fault.error;
+    const bool unfit = error == ERROR_TYPE || error == ERROR_RANGE;
+    const uint8_t *at = walk->fault.at; /* where a fault of a whole value stands: its first byte */
+    const bool real = column->type == TYPE_FLOAT32 || column->type == TYPE_FLOAT64;
+    if (error == ERROR_NOT_A_NUMBER && real && column->nullable && allows(walk, NULLIFY_NANS)) {
+        column->marks[row] = MARK_NULL;
+        return at + (*at == 'N' ? 3 : *at == 'I' ? 8 : 9);
+    }
+    if (unfit && walk->rescue.column != NULL && column->nullable) {
+        const uint8_t *end = value_skip(
+            at, walk->brackets, walk->options.max_depth - walk->depth, &walk->fault);
+        if (end != NULL && !rescue_value(&walk->rescue, at, end)) {
+            end = fail(&walk->fault, ERROR_NO_MEMORY, at);
+        }
+        if (end != NULL) {
+            /* Nothing is settled of a value that fits badly; a number may lie below the null. */
+            column->marks[row] = MARK_NULL;
+            return end;
+        }
+    }
+    walk->fault.field = column->field;
+    return NULL;
 }
 
 static const uint8_t *value_read(Walk *walk, Column *column, size_t row, const uint8_t *at)
@@ -243,7 +318,7 @@ static const uint8_t *value_read(Walk *walk, Column *column, size_t row, const u
     at = *at == 'n' ? null_read(walk, column, row, at) : typed_read(walk, column, row, at);
     /* The innermost column is the one at fault. */
     if (UNLIKELY(at == NULL) && walk->fault.field == NULL) {
-        walk->fault.field = column->field;
+        at = unfit_read(walk, column, row);
     }
     return at;
 }
@@ -253,6 +328,8 @@ const uint8_t *line_read(Walk *walk, const uint8_t *at, bool first_of_file, bool
     walk->fault.field = NULL;
     walk->unknown = 0;
     walk->depth = 0;
+    walk->rescue.inmost = NULL;
+    walk->rescue.length = 0;
     if (UNLIKELY(at[0] == 0xEF && at[1] == 0xBB && at[2] == 0xBF)) {
         if (!first_of_file) {
             return fail(&walk->fault, ERROR_BOM, at);
@@ -274,5 +351,11 @@ const uint8_t *line_read(Walk *walk, const uint8_t *at, bool first_of_file, bool
         return NULL;
     }
     at = skip_blanks(at);
-    return *at == '\n' ? at : fail(&walk->fault, ERROR_TRAILING, at);
+    if (UNLIKELY(*at != '\n')) {
+        return fail(&walk->fault, ERROR_TRAILING, at);
+    }
+    if (UNLIKELY(walk->rescue.length > 0)) {
+        rescue_settle(&walk->rescue, walk->batch->rows.count);
+    }
+    return at;
 }

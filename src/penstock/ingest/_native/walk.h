@@ -7,12 +7,23 @@
 #ifndef PENSTOCK_WALK_H
 #define PENSTOCK_WALK_H
 
-#include "column.h"
+#include "rescue.h"
+
+/* What is let through; the bits are known to _compiled_decoder.py. */
+typedef enum Leniency {
+    CUT_FINER = 1,     /* digits finer than a microsecond are dropped */
+    READ_QUOTED = 2,   /* a number in quotes is that number */
+    READ_WHOLE = 4,    /* 1.0 and 1e3 are integers */
+    READ_EPOCH = 8,    /* a number is a timestamp */
+    KEEP_LAST = 16,    /* of a repeated key the last value counts */
+    NULLIFY_NANS = 32, /* NaN and infinities are null in a column of floats */
+} Leniency;
 
 typedef struct Options {
     size_t max_depth; /* brackets open at once */
     size_t max_line;  /* bytes of a line */
-    bool cut;         /* drop digits finer than a microsecond */
+    unsigned lenient; /* bits of Leniency */
+    int epoch;        /* the power of ten that makes microseconds of a number */
 } Options;
 
 typedef struct Walk {
@@ -22,6 +33,7 @@ typedef struct Walk {
     Text scratch;      /* the key, or the time with escapes, that is being read */
     size_t depth;
     uint64_t unknown;  /* keys of this line that the schema lacks */
+    Rescue rescue;
     Fault fault;
 } Walk;
 
