@@ -16,13 +16,15 @@ from benchmarks.schema import SCHEMAS, yaml_field
 
 PENSTOCK = Path(sys.executable).with_name("penstock")
 COMPILED = "penstock"
+SAMPLED = "penstock, dictionary: sampled"
+DUCKDB = "duckdb"
 REFERENCE = "penstock, reference decoder"
 HANDED_OVER = "penstock without decoding"
 GUNZIP = "gunzip alone"
 WRITER = "writer alone"
 
 _PEERS = {
-    "duckdb": "duckdb_copy",
+    DUCKDB: "duckdb_copy",
     "polars": "polars_scan",
     "pyarrow.json": "pyarrow_json",
     "bare arro3": "bare_arro3",
@@ -36,6 +38,15 @@ def penstock(data: DataSet) -> Contender:
     return Contender(
         COMPILED,
         lambda output: [PENSTOCK, "run", "--once", _config(data, output)],
+        table_rows,
+    )
+
+
+def sampled(data: DataSet) -> Contender:
+    """The same with a dictionary for each column whose values repeat, which is what DuckDB does."""
+    return Contender(
+        SAMPLED,
+        lambda output: [PENSTOCK, "run", "--once", _config(data, output, dictionary="sampled")],
         table_rows,
     )
 
@@ -90,13 +101,13 @@ def _chosen(name: str, data: DataSet, *decoder: str | Path) -> Contender:
     return Contender(name, command, table_rows)
 
 
-def _config(data: DataSet, output: Path) -> Path:
+def _config(data: DataSet, output: Path, **sink: str) -> Path:
     """A configuration that ingests the data set with two workers."""
     config = output / "config.yaml"
     pipeline = {
         "sources": {"main": {"path": str(data.files[0].parent), "compression": "gzip"}},
         "schema": {"fields": [yaml_field(field) for field in SCHEMAS[data.name]]},
-        "sink": {"table_uri": str(output / "table"), "compression": "zstd"},
+        "sink": {"table_uri": str(output / "table"), "compression": "zstd", **sink},
         "max_concurrent_files": 2,
         "error_handling": {"dlq_path": str(output / "dlq")},
     }

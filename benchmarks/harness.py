@@ -1,5 +1,6 @@
 """Whole programs side by side: alternating order, medians, ratios pair by pair."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -73,7 +74,7 @@ def compare(
     costs: dict[str, list[Cost]] = {contender.name: [] for contender in contenders}
     for turn in range(rounds):
         for contender in contenders if turn % 2 == 0 else reversed(contenders):
-            output = folder / contender.name.replace(" ", "-")
+            output = folder / re.sub(r"\W+", "-", contender.name)
             shutil.rmtree(output, ignore_errors=True)
             output.mkdir(parents=True)
             cost = measure(contender.command(output), folder / f"{output.name}.log")

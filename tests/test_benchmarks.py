@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import contenders
+from benchmarks import bench_decode, contenders
 from benchmarks.data import FLAT_FILES, NESTED_FILES, SETS, DataSet, data_set
 from benchmarks.harness import Contender, Cost, RunFailedError, compare, measure, ratio, table
+from benchmarks.sections import against_peers, faster_peers
+from benchmarks.verdicts import Verdict, verdicts
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,7 @@ def test_every_peer_reads_every_row(slivers: dict[str, DataSet], tmp_path: Path,
     """A peer that loses rows would be compared with, and win."""
     data = slivers[name]
     programs = [*contenders.peers(data), *contenders.floor(data)]
-    programs += [contenders.handed_over(data), contenders.penstock(data)]
+    programs += [contenders.handed_over(data), contenders.penstock(data), contenders.sampled(data)]
 
     costs = compare(programs, rows=data.rows, rounds=1, folder=tmp_path)
 
@@ -94,3 +96,64 @@ def test_ratios_are_taken_within_a_round() -> None:
     assert table({"us": ours, "them": theirs}, "us")[-1] == (
         "| them | 2.00 (2.00 to 20.00) | 3.00 | 0 | 2.00 | 3.00 |"
     )
+
+
+@pytest.mark.parametrize(
+    ("measured", "least", "word"),
+    [
+        (1.1, False, "holds"),
+        (1.1001, False, "**does not hold**"),
+        (1.1, True, "holds"),
+        (1.0999, True, "**does not hold**"),
+    ],
+)
+def test_a_verdict_follows_from_the_figure_not_from_how_it_is_shown(
+    measured: float, least: bool, word: str
+) -> None:
+    shown = verdicts([Verdict("case", measured, 1.1, 1, least=least)])[-2]
+
+    bound = "at least" if least else "at most"
+    assert shown == f"| case | 1.10 | {bound} 1.1 | 1 | {word} |"
+
+
+def standing(**cpu_s: float) -> dict[str, list[Cost]]:
+    """Two rounds, in which only the time differs."""
+    names = {"ours": contenders.COMPILED, "sampled": contenders.SAMPLED}
+    return {names.get(key, key): [Cost(cpu, cpu, 10)] * 2 for key, cpu in cpu_s.items()}
+
+
+def test_every_peer_is_judged_and_duckdb_by_its_own_limit() -> None:
+    costs = standing(ours=3, sampled=2, duckdb=5, polars=2)
+
+    found = [
+        (verdict.case, verdict.measured, verdict.limit, verdict.holds)
+        for verdict in against_peers("flat", costs)
+        if verdict.case.endswith("CPU")
+    ]
+
+    assert found == [
+        ("penstock by duckdb, CPU", 0.6, 0.55, False),
+        ("penstock, dictionary: sampled by duckdb, CPU", 0.4, 0.55, True),
+        ("penstock by polars, CPU", 1.5, 1, False),
+    ]
+
+
+def test_a_peer_that_needed_less_is_named() -> None:
+    assert faster_peers(standing(ours=4, sampled=1, duckdb=5, polars=2)) == [
+        "polars needed less CPU (0.50 of ours); polars needed less wall (0.50 of ours)."
+    ]
+    assert faster_peers(standing(ours=1, duckdb=5)) == ["No peer needed less of anything."]
+
+
+def test_the_cost_of_bad_lines_and_of_the_plain_path_is_judged() -> None:
+    figures = {
+        "ours / arro3": 0.2,
+        "vector / plain": 0.6,
+        "clean / 10 bad of 400000": 0.99,
+        "clean / 100 bad of 400000": 0.94,
+        "clean / 1000 bad of 400000": 0.88,
+    }
+
+    found = bench_decode.judged("flat", figures)
+
+    assert [verdict.holds for verdict in found] == [True, True, False, True, False]

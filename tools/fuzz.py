@@ -86,15 +86,20 @@ def failing_allocations(variant: str, seed: int) -> int:
         seed: Of the lines that are decoded.
 
     Raises:
-        AssertionError: A failure was not reported, or the same decoder then decoded otherwise.
+        AssertionError: A failure was not reported or lost memory, or the same decoder then decoded
+            otherwise.
     """
     path = library(variant)
     module, switch = load(path), ctypes.CDLL(str(path))
     switch.penstock_allocations_left.restype = ctypes.c_long
+    switch.penstock_allocated_blocks.restype = ctypes.c_long
     case = generate_damaged(seed, ROWS)
     wanted = ReferenceDecoder(case.schema, case.options).decode(case.chunk())
+    blocks = switch.penstock_allocated_blocks()
     for nth in count(1):
         decoder = None
+        if switch.penstock_allocated_blocks() != blocks:
+            raise AssertionError(f"allocation {nth - 1} failed and memory was lost")
         switch.penstock_fail_allocation(nth)
         try:
             decoder = CompiledDecoder(case.schema, case.options, native=module)

@@ -1,6 +1,8 @@
 """The compiled decoder keeps the decoders' contract on both of its paths, in any thread."""
 
 import mmap
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -61,8 +63,10 @@ def test_no_difference_is_found_in_ten_million_damaged_lines(variant, record_pro
     """Five million on each path, with other seeds than the quick test's."""
     first = 100_000 if variant == "vector" else 200_000
 
-    assert not list(fuzz.differences(native.build(variant), first, lines=SOAK_LINES))
+    found = list(fuzz.differences(native.build(variant), first, lines=SOAK_LINES))
+
     record_property("lines", SOAK_LINES)
+    assert not found
 
 
 @pytest.mark.engine("sanitizers")
@@ -107,9 +111,13 @@ def test_one_decoder_serves_many_threads_at_once():
 
 @pytest.mark.slow
 def test_other_threads_run_while_a_chunk_is_decoded():
-    """The interpreter lock is released: with an endless switch interval nobody else would run."""
-    decoder = CompiledDecoder(pa.schema([("a", pa.int64())]))
-    chunk = Chunk(b'{"a":1}\n' * 1_000_000, 1, 0)
+    """The interpreter lock is released: with an endless switch interval nobody else would run.
+
+    The C side is called itself, since pyarrow lets others run while it imports a batch.
+    """
+    root = (b"", 10, False, 0, ((b"a", 4, True, 1, ()),))
+    decoder = native.build("vector").Decoder(root, 9, 99, 0, 0)
+    data = b'{"a":1}\n' * 1_000_000
     ran = []
     gate = threading.Lock()
     gate.acquire()
@@ -126,7 +134,7 @@ def test_other_threads_run_while_a_chunk_is_decoded():
         gate.release()
         for _ in range(100):  # a busy machine may not wake the thread at once
             if not ran:
-                decoder.decode(chunk)
+                decoder.decode(data, 1, 0)
         seen = list(ran)
     finally:
         sys.setswitchinterval(before)
@@ -229,3 +237,57 @@ def test_without_it_the_reference_decodes_and_the_way_out_is_said(monkeypatch):
         decoder = open_decoder(pa.schema([("a", pa.int64())]))
 
     assert isinstance(decoder, ReferenceDecoder)
+
+
+def test_the_warning_comes_once_and_not_for_every_pipeline(monkeypatch):
+    """By Python's own rule, which goes by the place of the call."""
+    monkeypatch.setattr(compiled_decoder, "_NATIVE", None)
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            open_decoder(pa.schema([("a", pa.int64())]))
+
+    assert [warning.category for warning in said] == [SlowDecoderWarning]
+
+
+_WITHOUT = """
+import pyarrow as pa
+from penstock.ingest import Chunk, open_decoder
+decoder = open_decoder(pa.schema([("a", pa.int64())]))
+print(type(decoder).__name__, decoder.decode(Chunk(b'{"a":1}', 1, 0)).batch.to_pylist())
+"""
+
+
+@pytest.mark.slow
+def test_an_installation_without_a_compiler_succeeds_and_says_what_it_lacks(tmp_path):
+    """The real build, with a compiler that fails; then the package as it was installed."""
+    tree, site = tmp_path / "tree", tmp_path / "site"
+    for name in ("src", "setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
+        source = native.ROOT / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("*.so", "__pycache__", "*.egg-info")
+            shutil.copytree(source, tree / name, ignore=ignored)
+        else:
+            shutil.copy(source, tree)
+    environment = {name: value for name, value in os.environ.items() if "PENSTOCK" not in name}
+
+    installer = [Path(sys.executable).with_name("uv"), "pip", "install", "--python", sys.executable]
+    subprocess.run(
+        [*installer, "-q", "--no-deps", "--target", site, tree],
+        check=True,
+        env=environment | {"CC": "false"},
+        capture_output=True,
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", _WITHOUT],
+        check=True,
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert not list(site.rglob("*.so"))
+    assert run.stdout == "ReferenceDecoder [{'a': 1}]\n"
+    assert "install a C compiler" in run.stderr

@@ -121,7 +121,7 @@ def test_case_iii_as_configured_a_bad_line_costs_its_file(tmp_path):
     assert ids(produced) == list(range(50, 100))
     assert states(produced) == [("dead", "bad-line"), ("rows", "")]
     (letter,) = letters(produced)
-    assert letter.message == "line 51, byte 0: syntax"
+    assert letter.message == "line 51, byte 0: not JSON"
 
 
 def test_case_iv_b_no_value_is_converted_in_silence(tmp_path):

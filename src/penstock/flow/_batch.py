@@ -33,12 +33,15 @@ class Batcher:
             # Whoever holds the turn waits for what was in our hands.
             self._work.intake.wake_all()
         async with self._turn:
-            if not await self._work.wait_work():
-                return []
-            batch = self._work.take_many_nowait(self._size)
-            if len(batch) < self._size and batch and batch[0].attempt == 1:
-                await self._fill(batch)
-            return batch
+            while await self._work.wait_work():
+                batch = self._work.take_many_nowait(self._size)
+                if not batch:
+                    # What was there follows messages at work, and waits for them.
+                    continue
+                if len(batch) < self._size and batch[0].attempt == 1:
+                    await self._fill(batch)
+                return batch
+            return []
 
     async def _fill(self, batch: list[Message[Any]]) -> None:
         work, elapsed = self._work, asyncio.Event()

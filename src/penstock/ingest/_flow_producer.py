@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
 from typing import TypeVar
@@ -12,6 +12,7 @@ from penstock.ingest._errors import IngestError
 from penstock.ingest._plan import Plan
 from penstock.ingest._plan_flow import PlanFlow, Work
 from penstock.ingest._producer import Produced, Producer
+from penstock.ingest._threads import Lane
 from penstock.telemetry import get_logger
 
 T = TypeVar("T")
@@ -25,13 +26,15 @@ class AbandonedError(IngestError):
 class FlowProducer(Producer):
     """Runs the work of plans as flows on an event loop, one plan at a time."""
 
-    def __init__(self, work: Work, loop: asyncio.AbstractEventLoop, threads: Executor) -> None:
+    def __init__(
+        self, work: Work, loop: asyncio.AbstractEventLoop, threads: Mapping[Lane, Executor]
+    ) -> None:
         """Do nothing yet.
 
         Args:
             work: What the pipeline is.
             loop: Where the flow runs; `produce` is called from a thread that is not the loop's.
-            threads: For what blocks.
+            threads: For what blocks, by its kind.
         """
         self._work = work
         self._loop = loop
@@ -91,5 +94,5 @@ class FlowProducer(Producer):
             # Not awaited in a thread: a cancelled task could not wait, and threads may still write.
             shutil.rmtree(directory, ignore_errors=True)
 
-    def _blocking(self, call: Callable[[], T]) -> Awaitable[T]:
-        return self._loop.run_in_executor(self._threads, call)
+    def _blocking(self, call: Callable[[], T], lane: Lane = Lane.OTHER) -> Awaitable[T]:
+        return self._loop.run_in_executor(self._threads[lane], call)

@@ -24,7 +24,7 @@ from penstock.ingest._places import Places
 from penstock.ingest._plan import FileVersion
 from penstock.ingest._protocol_errors import CommitBlockedError, DamagedStateError
 from penstock.ingest._spool import spool
-from penstock.ingest._threads import DaemonThreads
+from penstock.ingest._threads import DaemonThreads, Lane
 from penstock.ingest._worker import Turn, Worker, work_of
 from penstock.storage import StoragePool, StoreUnavailableError
 from penstock.table import SchemaError, TableUnavailableError
@@ -145,14 +145,21 @@ class IngestPipeline(Pipeline):
     @asynccontextmanager
     async def _working(self) -> AsyncIterator["_Threaded"]:
         """The worker and its threads; at the end nothing of them is left."""
-        pool = self._context.storage_pool
-        assert isinstance(pool, StoragePool)  # noqa: S101 - as the constructor asks
+        stores = self._context.storage_pool
+        assert isinstance(stores, StoragePool)  # noqa: S101 - as the constructor asks
         sink, loop = self._config.sink, asyncio.get_running_loop()
-        count = 2 + self._config.max_concurrent_files + sink.max_concurrent_uploads
-        threads = DaemonThreads(count, f"{self._key}/ingest")
+        counts = {
+            Lane.DECODE: self._config.max_concurrent_files,
+            Lane.WRITE: 1,
+            Lane.OTHER: 2 + sink.max_concurrent_uploads,
+        }
+        threads = {
+            lane: DaemonThreads(count, f"{self._key}/{lane.name.lower()}")
+            for lane, count in counts.items()
+        }
         try:
             with spool(self._options.state_dir / "spool" / self._key) as directory:
-                places = Places.open(self._key, self._config, pool)
+                places = Places.open(self._key, self._config, stores)
                 work = work_of(
                     self._key, self._config, places, self._context,
                     directory=directory, open_decoder=self._options.open_decoder,
@@ -163,10 +170,11 @@ class IngestPipeline(Pipeline):
                     self._key, self._config, places, self._producer,
                     clock=self._context.clock, failpoints=self._options.failpoints,
                 )  # fmt: skip
-                yield _Threaded(worker, self._producer, threads)
+                yield _Threaded(worker, self._producer, threads[Lane.OTHER])
         finally:
             self._producer = None
-            threads.shutdown()
+            for pool in threads.values():
+                pool.shutdown()
 
     async def _turns(self, threaded: "_Threaded") -> None:
         worker, shutdown = threaded.worker, self._context.shutdown

@@ -17,6 +17,7 @@ from penstock.ingest._opener import RefusingOpener, StoreOpener
 from penstock.ingest._plan import FileVersion, Plan
 from penstock.ingest._producer import Produced
 from penstock.ingest._seal import Part
+from penstock.ingest._threads import Lane
 from penstock.storage import ObjectStore, StoreUnavailableError
 from penstock.topology import PipelineContext
 
@@ -27,7 +28,7 @@ _PLAIN_LINES = DecodeSettings(compression="none")
 class Blocking(Protocol):
     """Runs what blocks in a thread, and waits for it."""
 
-    def __call__(self, call: Callable[[], T], /) -> Awaitable[T]: ...
+    def __call__(self, call: Callable[[], T], /, lane: Lane = Lane.OTHER) -> Awaitable[T]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +128,18 @@ class PlanFlow:
         policy, attempt = self._work.retry, 1
         while True:
             try:
-                return await self._blocking(partial(self._decoded, file, self._work.opener))
+                return await self._read(file, self._work.opener)
             except StoreUnavailableError as error:
                 if policy.allows(attempt, error):
                     await self._work.context.clock.sleep(policy.delay(attempt, self._chance))
                 elif await self._blocking(partial(self._work.opener.answers, file)):
-                    refusing = RefusingOpener(error)
-                    return await self._blocking(partial(self._decoded, file, refusing))
+                    return await self._read(file, RefusingOpener(error))
                 else:
                     raise
             attempt += 1
+
+    def _read(self, file: FileVersion, opener: FileOpener) -> Awaitable[DecodedFile]:
+        return self._blocking(partial(self._decoded, file, opener), Lane.DECODE)
 
     def _decoded(self, file: FileVersion, opener: FileOpener) -> DecodedFile:
         return decode_file(
@@ -150,10 +153,10 @@ class PlanFlow:
 
     async def _assemble(self, file: DecodedFile) -> AsyncIterator[ProducedPart]:
         with self._ending():
-            parts = list(await self._blocking(partial(self._assembler.add, file)))
+            parts = list(await self._blocking(partial(self._assembler.add, file), Lane.WRITE))
             self._left -= 1
             if not self._left:
-                self._finished = await self._blocking(self._assembler.finish)
+                self._finished = await self._blocking(self._assembler.finish, Lane.WRITE)
                 parts += self._finished.parts
         for part in parts:
             yield part

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from enum import Enum, auto
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any, ParamSpec, TypeVar
@@ -9,6 +10,18 @@ from typing import Any, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 Job = tuple[Future[Any], Callable[[], Any]]
+
+
+class Lane(Enum):
+    """Kinds of work that keep to threads of their own.
+
+    Allocators keep what a thread frees for that same thread. Were all kinds done by any thread,
+    each would end up holding as much as the hungriest kind needs.
+    """
+
+    DECODE = auto()
+    WRITE = auto()
+    OTHER = auto()
 
 
 class DaemonThreads(Executor):

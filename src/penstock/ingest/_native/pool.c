@@ -58,20 +58,42 @@ static bool memory_fails(void)
 {
     return atomic_load(&memory_countdown) > 0 && atomic_fetch_sub(&memory_countdown, 1) == 1;
 }
+
+/* How many blocks are allocated and not yet freed. */
+static atomic_long memory_blocks;
+
+__attribute__((visibility("default"))) long penstock_allocated_blocks(void)
+{
+    return atomic_load(&memory_blocks);
+}
+
+static void memory_count(const void *block, int change)
+{
+    atomic_fetch_add(&memory_blocks, block == NULL ? 0 : change);
+}
 #else
 static bool memory_fails(void)
 {
     return false;
 }
+
+static void memory_count(const void *block, int change)
+{
+    (void)block;
+    (void)change;
+}
 #endif
 
 void *memory_take(size_t size)
 {
-    return memory_fails() ? NULL : malloc(size);
+    void *block = memory_fails() ? NULL : malloc(size);
+    memory_count(block, 1);
+    return block;
 }
 
 void memory_give(void *block)
 {
+    memory_count(block, -1);
     free(block);
 }
 
@@ -149,6 +171,7 @@ static Block *block_new(Pool *pool, uint32_t class_, size_t size, uint32_t skew)
     if (memory_fails() || posix_memalign(&raw, ALIGNMENT, skew + ALIGNMENT + size) != 0) {
         return NULL;
     }
+    memory_count(raw, 1);
     Block *block = (Block *)((uint8_t *)raw + skew);
     *block = (Block){pool, NULL, class_, skew};
     return block;
