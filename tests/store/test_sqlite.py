@@ -75,6 +75,24 @@ def test_a_change_that_fails_leaves_those_beside_it_alone(tmp_path: Path) -> Non
     asyncio.run(main())
 
 
+def test_a_change_that_fails_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
+    """What it had written by then is undone, beside others that are kept."""
+
+    def breaks(db: sqlite3.Connection, _: int) -> None:
+        db.execute("INSERT INTO consumer VALUES ('half', 1)")
+        raise LookupError("half way")
+
+    async def main() -> None:
+        async with opened(tmp_path) as stores:
+            database = stores.runs._database  # type: ignore[attr-defined]
+            doing = [database.write(breaks), create(stores, "r")]
+            broken, created = await asyncio.gather(*doing, return_exceptions=True)
+            assert (type(broken), created) == (LookupError, True)
+            assert await stores.outbox.cursor("half") == 0
+
+    asyncio.run(main())
+
+
 def test_a_commit_that_fails_keeps_nothing_and_says_so(tmp_path: Path) -> None:
     """The caller hears of it, and the store works on."""
 

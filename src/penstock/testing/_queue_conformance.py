@@ -130,6 +130,23 @@ class QueueConformance(StoreSuite):
 
         self.check(scenario)
 
+    def test_an_attempt_that_is_to_stop_is_not_begun_any_more(self) -> None:
+        """Its run goes on with its other steps."""
+        steps: dict[str, Any] = {
+            "a": {"shell": {"command": "x"}, "timeout": {"queue": "10s"}},
+            "b": {"shell": {"command": "x"}},
+        }
+
+        async def scenario(bench: Bench) -> None:
+            await bench.started(make_pipeline(steps=steps), "r")
+            await bench.clock.advance(11)
+            (due,) = await bench.stores.queue.due(limit=9)
+            await bench.send("r", event.TimerFired(due[2]))
+
+            assert [lease.attempt.ref.step for lease in await bench.claim()] == ["b"]
+
+        self.check(scenario)
+
     def test_a_timer_is_given_until_it_was_handled(self) -> None:
         """A crash between looking and deciding loses none."""
 
