@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 from penstock.testing._store_bench import (
     LEASE,
