@@ -4,7 +4,7 @@ import asyncio
 import json
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -23,7 +23,7 @@ from penstock.events import (
     signature,
 )
 from penstock.store import open_sqlite
-from penstock.testing import FakeClock
+from penstock.testing import EventSinkConformance, FakeClock
 from penstock.workflow import Pipeline, RunRecord, decide, event, store
 
 PIPELINE = Pipeline.build("p", steps={"a": {"shell": {"command": "true"}}})
@@ -31,6 +31,30 @@ PIPELINE = Pipeline.build("p", steps={"a": {"shell": {"command": "true"}}})
 
 def told(position: int) -> CloudEvent:
     return CloudEvent(position, {"id": f"r:{position}"}, {"n": position})
+
+
+class TestJsonLines(EventSinkConformance):
+    @pytest.fixture(autouse=True)
+    def place(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "events"
+
+    def make_sink(self) -> EventSink:
+        return JsonLinesSink(self.path)
+
+    def kept(self) -> Sequence[str]:
+        return ids(self.path)
+
+
+class TestAudit(EventSinkConformance):
+    @pytest.fixture(autouse=True)
+    def place(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "audit"
+
+    def make_sink(self) -> EventSink:
+        return AuditSink(self.path)
+
+    def kept(self) -> Sequence[str]:
+        return [row.id for row in AuditSink(self.path).rows()]
 
 
 def with_outbox(path: Path, runs: int, use: Callable[[store.Outbox], Awaitable[None]]) -> None:
