@@ -28,6 +28,9 @@ POINTS = {
     "engine.submit.after": 60,
     "engine.report.before": 60,
 }
+BETWEEN = "planted.between"
+"""Crossed by a planted fault alone: between the change and what the world is told of it."""
+
 SLOTS = 8
 SETTINGS = EngineSettings(
     slots=SLOTS, lease=timedelta(milliseconds=300), poll=timedelta(milliseconds=50)
@@ -95,7 +98,7 @@ class Campaign:
             if self.kills.total() == kills:
                 break
             point = chance.choice(self.points)
-            number = chance.randrange(1, POINTS[point])
+            number = chance.randrange(1, POINTS.get(point, 30))
             if self._start(f"{point}@{number}=kill") == -9:
                 self.kills[point] += 1
         assert self._start("") == 0, "an engine that nobody killed did not end well"
@@ -161,6 +164,8 @@ def tell_later() -> None:
         self, run, event, decision, **options
     ):
         await keep(self, run, event, decision._replace(events=()), **options)
+        if decision.events:
+            self._database._failpoints.cross(BETWEEN)
         later = _Change(run, event, decision)
         await self._database.write(partial(_tell, later, decision.events))
 
