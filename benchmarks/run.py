@@ -56,7 +56,7 @@ Bad lines are spread at random, each broken at a random place.
 
 The pipeline reads the real files, decompresses them and cuts them into lines; then a decoder of `benchmarks/handed_over.py`, given to the pipeline by `RunSettings.open_decoder`, hands over rows that were decoded beforehand, mapped from Arrow files.
 Parquet, upload, plan, seal and commit are the product's.
-The floor is two programs: one that decompresses the same files, and one that has pyarrow write the same mapped rows.
+The floor is two programs: one that decompresses the same files, and one that has pyarrow write the same mapped rows in the same encodings.
 """,
     "memory": """\
 ## Memory
@@ -128,7 +128,7 @@ def main() -> None:
         section += [f"Load of the machine before it: {before:.1f}.", ""]
         print("\n".join(section), flush=True)
         lines += section
-    arguments.page.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+        arguments.page.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

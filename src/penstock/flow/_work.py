@@ -80,25 +80,9 @@ class Work:
     def _take_in_order(self) -> Message[Any] | None:
         while not self.held and (message := self.intake.get_nowait()) is not None:
             self.meter.taken += message.weight
-            if self.order is None or self._enter(self.order, message):
+            if self.order is None or _enter(self, self.order, message):
                 return message
         return None
-
-    def _enter(self, order: OrderKeeper, message: Message[Any]) -> bool:
-        try:
-            return order.enter(message)
-        except Exception as error:  # noqa: BLE001 - the user's key function: it becomes an outcome
-            self.group.create_task(self._refuse(message, error), name=f"{self.stage.name}/key")
-            return False
-        finally:
-            self._hand_back_left(order)
-
-    async def _refuse(self, message: Message[Any], error: Exception) -> None:
-        if isinstance(error, FatalError):
-            raise error
-        self.meter.failures += 1
-        await self.bury(message, error, reason_of(error))
-        self.intake.wake_all()
 
     async def wait_work(self) -> bool:
         """Wait until there is something to take; False: the stage is over, for every worker."""
@@ -302,10 +286,10 @@ class Work:
         """What a drain does with a message in backoff."""
         notes = message.annotate()
         if self.ledger.redelivers:
-            self._hand_back(message)
+            self.hand_back([message])
             if self.order is not None:
                 self.order.leave(message)
-                self._hand_back_left(self.order)
+                self.hand_back(self.order.left)
             await self._vacate(message)
             self.intake.wake_all()
         elif notes.last:
@@ -314,13 +298,12 @@ class Work:
             notes.last = True
             self.again(message)
 
-    def _hand_back(self, message: Message[Any]) -> None:
-        self.meter.returned += message.weight
-        self.ledger.hand_back(message)
-
-    def _hand_back_left(self, order: OrderKeeper) -> None:
-        while order.left:
-            self._hand_back(order.left.pop())
+    def hand_back(self, messages: list[Message[Any]]) -> None:
+        """The source gets these again, undone; takes them out of the list."""
+        while messages:
+            message = messages.pop()
+            self.meter.returned += message.weight
+            self.ledger.hand_back(message)
 
     async def bury(self, message: Message[Any], error: BaseException, reason: Reason) -> None:
         """Record a dead letter, then settle."""
@@ -334,3 +317,22 @@ class Work:
         self.draining = True
         for task in list(self.parked.values()):
             task.cancel()
+
+
+def _enter(work: Work, order: OrderKeeper, message: Message[Any]) -> bool:
+    """Whether the order lets the message be worked on now."""
+    try:
+        return order.enter(message)
+    except Exception as error:  # noqa: BLE001 - the user's key function: it becomes an outcome
+        work.group.create_task(_refuse(work, message, error), name=f"{work.stage.name}/key")
+        return False
+    finally:
+        work.hand_back(order.left)
+
+
+async def _refuse(work: Work, message: Message[Any], error: Exception) -> None:
+    if isinstance(error, FatalError):
+        raise error
+    work.meter.failures += 1
+    await work.bury(message, error, reason_of(error))
+    work.intake.wake_all()
