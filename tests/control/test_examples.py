@@ -44,7 +44,8 @@ def test_a_day_of_sales_is_summed_up_and_published(home: Path) -> None:
     write_deltalake(str(home / "lake/orders"), table)
 
     for day in ("mon", "tue", "mon"):
-        assert run(home, "daily_sales.yaml", day=day).state == "SUCCEEDED"
+        view = run(home, "daily_sales.yaml", day=day)
+        assert view.state == "SUCCEEDED", view
 
     found = DeltaTable(str(home / "lake/daily_sales")).to_pyarrow_table().to_pylist()
     assert sorted((row["day"], row["shop"], row["orders"], row["amount"]) for row in found) == [

@@ -1,7 +1,7 @@
 """The loops of an engine: each looks into the store when it is rung for, and now and then anyway."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
@@ -100,6 +100,10 @@ class Loops:
             return False
         return True
 
+    async def _all(self, doing: Iterable[tuple[Awaitable[object], str]]) -> bool:
+        """Do many things side by side, so that they share commits; True if any was done."""
+        return any(await asyncio.gather(*(self._each(each, run) for each, run in doing)))
+
     async def _claim(self) -> bool:
         room = self._settings.slots - self._attempts.count
         if room <= 0 or self._attempts.draining:
@@ -120,18 +124,16 @@ class Loops:
 
     async def _admit(self) -> bool:
         found = await self._queue.admissible(limit=_PAGE)
-        done = [
-            await self._each(self._decider.happened(at, event.Admitted()), at[1]) for at in found
-        ]
-        return any(done)
+        return await self._all(
+            (self._decider.happened(place, event.Admitted()), place[1]) for place in found
+        )
 
     async def _fire(self) -> bool:
         found = await self._queue.due(limit=_PAGE)
-        done = [
-            await self._each(self._decider.happened((tenant, run), event.TimerFired(timer)), run)
+        return await self._all(
+            (self._decider.happened((tenant, run), event.TimerFired(timer)), run)
             for tenant, run, timer in found
-        ]
-        return any(done)
+        )
 
     async def _stop(self) -> bool:
         for lease in await self._queue.stops(self._worker, limit=_PAGE):
@@ -163,8 +165,7 @@ class Loops:
         if self._attempts.draining:
             return False
         found = await self._queue.expired(limit=_PAGE)
-        done = [await self._each(self._take_up_one(lease), lease.run) for lease in found]
-        return any(done)
+        return await self._all((self._take_up_one(lease), lease.run) for lease in found)
 
     async def _take_up_one(self, lease: store.Lease) -> None:
         """Go on with a job that outlived its process; report any other as lost, or as stopped."""
