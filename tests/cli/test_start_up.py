@@ -36,7 +36,13 @@ def test_help_loads_the_options_of_the_commands_and_nothing_else() -> None:
     loaded, rooms = _loaded("--help")
 
     assert loaded & _HEAVY == set()
-    assert rooms == {"penstock", "penstock.cli", "penstock.cli._application"}
+    assert rooms == {
+        "penstock",
+        "penstock.cli",
+        "penstock.cli._application",
+        "penstock.cli._output",
+        "penstock.cli._pipeline_application",
+    }
 
 
 def test_a_command_loads_only_what_it_needs() -> None:

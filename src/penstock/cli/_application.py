@@ -3,43 +3,18 @@
 Nothing heavy may be imported here: `penstock --help` and shell completion go through this file.
 """
 
-from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class Output(StrEnum):
-    """How a command prints what it found."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-class LogLevel(StrEnum):
-    """What is worth a line in the log."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """How a line of the log is written."""
-
-    TEXT = "text"
-    JSON = "json"
-
+from penstock.cli._output import LogFormat, LogLevel, Output, OutputOption, perform_command
+from penstock.cli._pipeline_application import pipelines
 
 Configs = Annotated[
     list[Path],
     typer.Argument(metavar="CONFIG...", help="Configuration files, and directories of them."),
 ]
-OutputOption = Annotated[Output, typer.Option("--output", help="For people, or for programs.")]
-
 LogLevelOption = Annotated[LogLevel, typer.Option("--log-level", help="What is worth a line.")]
 
 application = typer.Typer(
@@ -58,17 +33,12 @@ dead_letters = typer.Typer(
 application.add_typer(dead_letters, name="dlq")
 kanban = typer.Typer(help="Boards: pipelines whose channels are directories.", no_args_is_help=True)
 application.add_typer(kanban, name="kanban")
+application.add_typer(pipelines, name="pipeline")
 
 
 def main() -> None:
     """The program `penstock`."""
     application()
-
-
-def _perform(module: str, name: str = "command", /, **options: object) -> None:
-    """Load a command, run it, and exit with its code."""
-    guard = import_module("penstock.cli._guard")
-    raise typer.Exit(guard.perform(f"penstock.cli.{module}", name, options))
 
 
 @application.command()
@@ -79,13 +49,13 @@ def init(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Write a configuration that works, and sample data for it."""
-    _perform("_init", directory=directory, output=output)
+    perform_command("_init", directory=directory, output=output)
 
 
 @application.command()
 def validate(configs: Configs, output: OutputOption = Output.TABLE) -> None:
     """Check configurations; name everything that is wrong with them."""
-    _perform("_validate", configs=configs, output=output)
+    perform_command("_validate", configs=configs, output=output)
 
 
 @application.command()
@@ -113,7 +83,7 @@ def run(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Ingest files into tables; for ever, unless told otherwise."""
-    _perform(
+    perform_command(
         "_run",
         configs=configs,
         once=once,
@@ -128,13 +98,13 @@ def run(
 @application.command()
 def files(configs: Configs, output: OutputOption = Output.TABLE) -> None:
     """List the files of all sources, and what became of each."""
-    _perform("_files", configs=configs, output=output)
+    perform_command("_files", configs=configs, output=output)
 
 
 @dead_letters.command("ls")
 def dlq_ls(configs: Configs, output: OutputOption = Output.TABLE) -> None:
     """List the lines and files that gave no row."""
-    _perform("_dead_letters", "list_letters", configs=configs, output=output)
+    perform_command("_dead_letters", "list_letters", configs=configs, output=output)
 
 
 @dead_letters.command("show")
@@ -146,7 +116,7 @@ def dlq_show(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show them in full, with their bytes."""
-    _perform("_dead_letters", "show", configs=configs, id=id, output=output)
+    perform_command("_dead_letters", "show", configs=configs, id=id, output=output)
 
 
 @dead_letters.command("replay")
@@ -159,7 +129,7 @@ def dlq_replay(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Put the lines through again, each once, as the configuration now says."""
-    _perform(
+    perform_command(
         "_dead_letters",
         "replay",
         configs=configs,
@@ -207,7 +177,7 @@ def kanban_run(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Run a board: make its buckets, let tokens in, start its filters and keep them running."""
-    _perform(
+    perform_command(
         "_kanban",
         "run",
         config=config,
@@ -223,7 +193,7 @@ def kanban_run(
 @kanban.command("status")
 def kanban_status(config: BoardArgument = None, output: OutputOption = Output.TABLE) -> None:
     """Print the columns of a board, and its workers if it runs."""
-    _perform("_kanban", "status", config=config, output=output)
+    perform_command("_kanban", "status", config=config, output=output)
 
 
 @kanban.command("board")
@@ -233,7 +203,7 @@ def kanban_board(
     once: Annotated[bool, typer.Option("--once", help="Look once.")] = False,
 ) -> None:
     """Show the columns of a board, live."""
-    _perform("_kanban", "board", config=config, every=every, once=once)
+    perform_command("_kanban", "board", config=config, every=every, once=once)
 
 
 @kanban.command("list")
@@ -246,7 +216,7 @@ def kanban_list(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List tokens, and why those in errors are there."""
-    _perform("_kanban", "list_", config=config, bucket=bucket, part=part, output=output)
+    perform_command("_kanban", "list_", config=config, bucket=bucket, part=part, output=output)
 
 
 @kanban.command("show")
@@ -256,7 +226,7 @@ def kanban_show(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Print the life of a token."""
-    _perform("_kanban", "show", token=token, config=config, output=output)
+    perform_command("_kanban", "show", token=token, config=config, output=output)
 
 
 @kanban.command("start")
@@ -264,7 +234,7 @@ def kanban_start(
     name: FilterName = "", config: BoardOption = None, output: OutputOption = Output.TABLE
 ) -> None:
     """Start a filter of a running board."""
-    _perform("_kanban", command="start", name=name, config=config, output=output)
+    perform_command("_kanban", command="start", name=name, config=config, output=output)
 
 
 @kanban.command("stop")
@@ -272,7 +242,7 @@ def kanban_stop(
     name: FilterName = "", config: BoardOption = None, output: OutputOption = Output.TABLE
 ) -> None:
     """Stop a filter of a running board; tokens in hand are finished."""
-    _perform("_kanban", command="stop", name=name, config=config, output=output)
+    perform_command("_kanban", command="stop", name=name, config=config, output=output)
 
 
 @kanban.command("restart")
@@ -280,19 +250,19 @@ def kanban_restart(
     name: FilterName = "", config: BoardOption = None, output: OutputOption = Output.TABLE
 ) -> None:
     """Stop a filter of a running board, and start it anew."""
-    _perform("_kanban", command="restart", name=name, config=config, output=output)
+    perform_command("_kanban", command="restart", name=name, config=config, output=output)
 
 
 @kanban.command("reload")
 def kanban_reload(config: BoardOption = None, output: OutputOption = Output.TABLE) -> None:
     """Have a running board read its configuration again; what did not change runs on."""
-    _perform("_kanban", command="reload", name="", config=config, output=output)
+    perform_command("_kanban", command="reload", name="", config=config, output=output)
 
 
 @kanban.command("shutdown")
 def kanban_shutdown(config: BoardOption = None, output: OutputOption = Output.TABLE) -> None:
     """Have a running board finish the tokens in hand, and end."""
-    _perform("_kanban", command="shutdown", name="", config=config, output=output)
+    perform_command("_kanban", command="shutdown", name="", config=config, output=output)
 
 
 @kanban.command("add")
@@ -303,7 +273,9 @@ def kanban_add(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Let tokens in, at the start or in the middle of the chain."""
-    _perform("_kanban", "add", tokens=tokens or [], bucket=bucket, config=config, output=output)
+    perform_command(
+        "_kanban", "add", tokens=tokens or [], bucket=bucket, config=config, output=output
+    )
 
 
 @kanban.command("retry")
@@ -314,7 +286,9 @@ def kanban_retry(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Let errors have another try: those named, or all."""
-    _perform("_kanban", "retry", tokens=tokens or [], bucket=bucket, config=config, output=output)
+    perform_command(
+        "_kanban", "retry", tokens=tokens or [], bucket=bucket, config=config, output=output
+    )
 
 
 @kanban.command("release")
@@ -325,13 +299,15 @@ def kanban_release(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """End the delay of tokens: those named, or all; errors too, as `retry`."""
-    _perform("_kanban", "retry", tokens=tokens or [], bucket=bucket, config=config, output=output)
+    perform_command(
+        "_kanban", "retry", tokens=tokens or [], bucket=bucket, config=config, output=output
+    )
 
 
 @kanban.command("report")
 def kanban_report(config: BoardArgument = None, output: OutputOption = Output.TABLE) -> None:
     """Print how far a board is, in Markdown, with an estimate of the end."""
-    _perform("_kanban", "report", config=config, output=output)
+    perform_command("_kanban", "report", config=config, output=output)
 
 
 @kanban.command("reconcile")
@@ -346,7 +322,9 @@ def kanban_reconcile(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Compare what the store has with what the ledger says."""
-    _perform("_kanban", "reconcile", stored=stored, repair=repair, config=config, output=output)
+    perform_command(
+        "_kanban", "reconcile", stored=stored, repair=repair, config=config, output=output
+    )
 
 
 @kanban.command("ledger")
@@ -361,10 +339,10 @@ def kanban_ledger(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Print every work item as CSV."""
-    _perform("_kanban", "ledger", take=take, rebuild=rebuild, config=config, output=output)
+    perform_command("_kanban", "ledger", take=take, rebuild=rebuild, config=config, output=output)
 
 
 @application.command()
 def version(output: OutputOption = Output.TABLE) -> None:
     """Print the version of this program and of what it stands on."""
-    _perform("_version", output=output)
+    perform_command("_version", output=output)

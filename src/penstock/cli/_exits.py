@@ -1,8 +1,10 @@
 """Exit codes: one table from errors to codes, the same for all commands."""
 
 from penstock.base import ConfigError, MissingExtraError, PenstockError, RecordError
+from penstock.store import NewerStoreError
 from penstock.telemetry import AddressError
 from penstock.topology import DamagedStateError, FailureLimitError
+from penstock.workflow import validation
 
 DONE = 0
 FAILED = 1
@@ -15,6 +17,9 @@ INTERRUPTED = 130
 _CODES: tuple[tuple[type[PenstockError], int], ...] = (
     (ConfigError, USAGE),
     (MissingExtraError, USAGE),
+    (validation.DefinitionError, USAGE),
+    (validation.NotRunnableError, USAGE),
+    (NewerStoreError, USAGE),
     (AddressError, USAGE),
     (FailureLimitError, LIMIT),
     (DamagedStateError, DAMAGED),

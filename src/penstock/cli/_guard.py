@@ -13,6 +13,7 @@ from penstock.cli._exits import INTERRUPTED, code_of
 
 _EXTRAS = {
     "backports": "lake",
+    "cel": "workflow",
     "deltalake": "lake",
     "duckdb": "lake",
     "isal": "lake",

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from penstock.cli._application import LogLevel, Output
 from penstock.cli._exits import DONE, FAILED
+from penstock.cli._output import LogLevel, Output
 from penstock.cli._printing import print_json, print_table
 from penstock.kanban import Operator, Orchestrator
 from penstock.telemetry import setup_logs

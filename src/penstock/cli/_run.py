@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from penstock.base import ConfigError, Failpoints, Problem
-from penstock.cli._application import LogFormat, LogLevel, Output
 from penstock.cli._exits import DONE
+from penstock.cli._output import LogFormat, LogLevel, Output
 from penstock.cli._printing import print_json, print_table
 from penstock.ingest import (
     IngestConfig,
