@@ -11,6 +11,8 @@ from penstock.base import PenstockError
 class NewerStoreError(PenstockError):
     """The store was written by a newer version; nothing was changed."""
 
+    exit_code = 2
+
     place: str
     found: int
 

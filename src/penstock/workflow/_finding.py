@@ -80,6 +80,8 @@ class Checks:
 class DefinitionError(WorkflowError):
     """A definition is not valid; `findings` has everything that is wrong with it."""
 
+    exit_code = 2
+
     file: str
     findings: tuple[Finding, ...]
 
@@ -91,6 +93,8 @@ class DefinitionError(WorkflowError):
 @dataclass(eq=False)
 class NotRunnableError(WorkflowError):
     """A definition asks for what this version cannot do; the run was refused, nothing was started."""
+
+    exit_code = 2
 
     pipeline: str
     findings: tuple[Finding, ...]
