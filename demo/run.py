@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 from deltalake import DeltaTable
 
+from demo.books import BooksError, show_books
 from demo.make_data import FILES, Truth, make_data
 
 HERE = Path.cwd()
@@ -82,6 +83,8 @@ def main() -> None:
     check(truth, before, reported)
     say("5. A question to the table: which airlines left New York latest in 2013?")
     ask()
+    say("6. A board: encrypted books through five filters, one archive damaged and one missing")
+    show_books(FOLDER / "books")
     say("Where to look next")
     where_next()
 
@@ -183,6 +186,8 @@ def where_next() -> None:
         f".venv/bin/penstock dlq ls {config}": "what was wrong with which line",
         f"{shown(str(TABLE))}/_delta_log": "the table's own log",
         "docs/tutorial/first-ingestion.md": "the same, step by step",
+        f"ls {shown(str(FOLDER))}/books/pipeline/*": "the board, as it stands",
+        "docs/guides/run-a-board.md": "boards",
     }
     for place, what in places.items():
         print(f"   {place:<50} {what}")
@@ -201,5 +206,5 @@ def say(sentence: str) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except DemoError as error:
+    except (BooksError, DemoError) as error:
         sys.exit(f"demo: {error}")

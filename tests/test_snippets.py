@@ -15,6 +15,7 @@ PAGES = (
     "docs/tutorial/first-ingestion.md",
     "docs/guides/build-a-flow.md",
     "docs/guides/ingestion-in-production.md",
+    "docs/guides/run-pipelines.md",
 )
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

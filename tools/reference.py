@@ -1,4 +1,4 @@
-"""Write docs/reference/ from the code: names, options, commands, errors, metrics.
+"""Write docs/reference/ from the code: names, options, commands, errors, metrics, states.
 
 `python -m tools.reference` writes the pages; `--check` only says which are not current.
 """
@@ -8,7 +8,15 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.reference_pages import commands_page, config_page, errors_page, metrics_page, names_page
+from tools.reference_pages import (
+    commands_page,
+    config_page,
+    errors_page,
+    metrics_page,
+    names_page,
+    schema_file,
+    states_page,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -19,12 +27,14 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "metrics.md": metrics_page,
     "names.md": names_page,
+    "pipeline.schema.json": schema_file,
+    "states.md": states_page,
 }
 
 
 def outdated(folder: Path, pages: Mapping[str, str]) -> list[str]:
     """The pages in `folder` that differ from `pages`: stale, missing, or not ours."""
-    there = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.md")}
+    there = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.*")}
     return sorted(name for name in {*there, *pages} if there.get(name) != pages.get(name))
 
 

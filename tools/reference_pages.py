@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import penstock
 from penstock.base import Config, PenstockError
+from penstock.workflow import definition, states
 
 _NOTE = "<!-- Generated from the code by `make fix`; edit the docstrings instead. -->\n"
 
@@ -234,6 +236,23 @@ def metrics_page() -> str:
     sources = sorted(Path(penstock.__path__[0]).rglob("*.py"))
     lines += sorted({row for path in sources for row in metric_rows(path.read_text("utf-8"))})
     return _page(lines)
+
+
+def states_page() -> str:
+    """The tables of states as diagrams."""
+    lines = [_NOTE, "# States", "", "What may follow what; nothing else can happen.", ""]
+    for title, kind in (
+        ("A version of a pipeline", states.VersionState),
+        ("A run", states.RunState),
+        ("A step of a run", states.StepState),
+    ):
+        lines += [f"## {title}", "", "```mermaid", states.diagram(kind).rstrip("\n"), "```", ""]
+    return _page(lines)
+
+
+def schema_file() -> str:
+    """The JSON Schema of pipeline definitions."""
+    return json.dumps(definition.json_schema(), indent=2) + "\n"
 
 
 def metric_rows(source: str) -> Iterator[str]:

@@ -8,8 +8,9 @@ import pytest
 
 from penstock.base import ConfigError, MissingExtraError, PenstockError, RecordError
 from penstock.cli import _guard
-from penstock.cli._exits import code_of
+from penstock.storage import LocationError
 from penstock.telemetry import AddressError
+from penstock.topology import DamagedStateError, FailureLimitError
 
 
 @pytest.mark.parametrize(
@@ -18,12 +19,17 @@ from penstock.telemetry import AddressError
         (ConfigError(()), 2),
         (MissingExtraError("pyarrow", "lake"), 2),
         (AddressError("nonsense", "no port"), 2),
+        (LocationError("s3://", "no bucket"), 2),
+        (FailureLimitError("three"), 3),
+        (DamagedStateError("gone"), 5),
         (RecordError("damaged"), 5),
         (PenstockError("anything else"), 1),
     ],
 )
-def test_the_code_follows_from_the_error(error: PenstockError, code: int) -> None:
-    assert code_of(error) == code
+def test_the_code_follows_from_the_error(error: PenstockError, code: int, module: Path) -> None:
+    module.write_text("def command(error):\n    raise error")
+
+    assert _guard.perform("planted", "command", {"error": error}) == code
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 _HEAVY = {"pydantic", "ruamel", "pyarrow", "deltalake", "obstore", "duckdb", "isal", "rich"} | {
     "structlog",
@@ -36,7 +37,13 @@ def test_help_loads_the_options_of_the_commands_and_nothing_else() -> None:
     loaded, rooms = _loaded("--help")
 
     assert loaded & _HEAVY == set()
-    assert rooms == {"penstock", "penstock.cli", "penstock.cli._application"}
+    assert rooms == {
+        "penstock",
+        "penstock.cli",
+        "penstock.cli._application",
+        "penstock.cli._output",
+        "penstock.cli._pipeline_application",
+    }
 
 
 def test_a_command_loads_only_what_it_needs() -> None:
@@ -44,3 +51,13 @@ def test_a_command_loads_only_what_it_needs() -> None:
     loaded, _ = _loaded("version")
 
     assert loaded & {"pyarrow", "deltalake", "obstore", "duckdb", "isal"} == set()
+
+
+def test_a_command_of_one_kind_of_pipeline_loads_nothing_of_the_others(tmp_path: Path) -> None:
+    """What ingestion starts with is paid at every start of it."""
+    _loaded("init", str(tmp_path))
+
+    _, rooms = _loaded("validate", str(tmp_path))
+
+    others = {"workflow", "store", "steps", "engines", "events", "control", "kanban"}
+    assert {room.split(".")[1] for room in rooms if "." in room} & others == set()

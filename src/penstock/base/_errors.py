@@ -1,11 +1,14 @@
 """The root of all our errors, and the few that any room may raise."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 
 class PenstockError(Exception):
     """Catch this to catch us, and nothing else."""
+
+    exit_code: ClassVar[int] = 1
+    """Of a program that ends by it: 1 failed, 2 usage or configuration, 3 failure limit, 5 damaged state."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild from fields, so an error crosses process borders however it was built."""
@@ -42,6 +45,8 @@ class Problem:
 class ConfigError(PenstockError):
     """Everything that is wrong with a configuration, at once; the caller shows it and stops."""
 
+    exit_code = 2
+
     problems: tuple[Problem, ...]
 
     def __str__(self) -> str:
@@ -57,6 +62,8 @@ class ConfigError(PenstockError):
 @dataclass(eq=False)
 class MissingExtraError(PenstockError):
     """An optional dependency is not installed; the message names the extra that brings it."""
+
+    exit_code = 2
 
     module: str
     extra: str

@@ -10,6 +10,8 @@ from penstock.base._errors import PenstockError
 class RecordError(PenstockError):
     """A stored record cannot be read: damaged, or written by a newer version. Nothing was changed."""
 
+    exit_code = 5
+
 
 class Record(BaseModel):
     """A frozen value that is stored as JSON: unknown keys are refused, never dropped."""

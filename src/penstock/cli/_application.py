@@ -3,43 +3,18 @@
 Nothing heavy may be imported here: `penstock --help` and shell completion go through this file.
 """
 
-from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class Output(StrEnum):
-    """How a command prints what it found."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-class LogLevel(StrEnum):
-    """What is worth a line in the log."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """How a line of the log is written."""
-
-    TEXT = "text"
-    JSON = "json"
-
+from penstock.cli._output import LogFormat, LogLevel, Output, OutputOption, perform_command
+from penstock.cli._pipeline_application import pipelines
 
 Configs = Annotated[
     list[Path],
     typer.Argument(metavar="CONFIG...", help="Configuration files, and directories of them."),
 ]
-OutputOption = Annotated[Output, typer.Option("--output", help="For people, or for programs.")]
-
 LogLevelOption = Annotated[LogLevel, typer.Option("--log-level", help="What is worth a line.")]
 
 application = typer.Typer(
@@ -56,17 +31,14 @@ dead_letters = typer.Typer(
     help="Dead letters: lines and files that gave no row.", no_args_is_help=True
 )
 application.add_typer(dead_letters, name="dlq")
+kanban = typer.Typer(help="Boards: pipelines whose channels are directories.", no_args_is_help=True)
+application.add_typer(kanban, name="kanban")
+application.add_typer(pipelines, name="pipeline")
 
 
 def main() -> None:
     """The program `penstock`."""
     application()
-
-
-def _perform(module: str, name: str = "command", /, **options: object) -> None:
-    """Load a command, run it, and exit with its code."""
-    guard = import_module("penstock.cli._guard")
-    raise typer.Exit(guard.perform(f"penstock.cli.{module}", name, options))
 
 
 @application.command()
@@ -77,13 +49,13 @@ def init(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Write a configuration that works, and sample data for it."""
-    _perform("_init", directory=directory, output=output)
+    perform_command("_init", directory=directory, output=output)
 
 
 @application.command()
 def validate(configs: Configs, output: OutputOption = Output.TABLE) -> None:
     """Check configurations; name everything that is wrong with them."""
-    _perform("_validate", configs=configs, output=output)
+    perform_command("_validate", configs=configs, output=output)
 
 
 @application.command()
@@ -111,7 +83,7 @@ def run(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Ingest files into tables; for ever, unless told otherwise."""
-    _perform(
+    perform_command(
         "_run",
         configs=configs,
         once=once,
@@ -126,13 +98,13 @@ def run(
 @application.command()
 def files(configs: Configs, output: OutputOption = Output.TABLE) -> None:
     """List the files of all sources, and what became of each."""
-    _perform("_files", configs=configs, output=output)
+    perform_command("_files", configs=configs, output=output)
 
 
 @dead_letters.command("ls")
 def dlq_ls(configs: Configs, output: OutputOption = Output.TABLE) -> None:
     """List the lines and files that gave no row."""
-    _perform("_dead_letters", "list_letters", configs=configs, output=output)
+    perform_command("_dead_letters", "list_letters", configs=configs, output=output)
 
 
 @dead_letters.command("show")
@@ -144,7 +116,7 @@ def dlq_show(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show them in full, with their bytes."""
-    _perform("_dead_letters", "show", configs=configs, id=id, output=output)
+    perform_command("_dead_letters", "show", configs=configs, id=id, output=output)
 
 
 @dead_letters.command("replay")
@@ -157,7 +129,7 @@ def dlq_replay(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Put the lines through again, each once, as the configuration now says."""
-    _perform(
+    perform_command(
         "_dead_letters",
         "replay",
         configs=configs,
@@ -167,7 +139,210 @@ def dlq_replay(
     )
 
 
+BoardOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="By default penstock.kanban.yaml here, then the user's own kanban.yaml.",
+    ),
+]
+BoardArgument = Annotated[
+    Path | None, typer.Argument(metavar="[CONFIG]", help="As for --config of the other commands.")
+]
+BucketOption = Annotated[
+    str, typer.Option("--bucket", help="A pipe of the configuration; by default all, or the first.")
+]
+Tokens = Annotated[list[str] | None, typer.Argument(metavar="TOKEN...", help="Ids.")]
+FilterName = Annotated[str, typer.Argument(metavar="[FILTER]", help="By default all filters.")]
+
+
+@kanban.command("run")
+def kanban_run(
+    config: BoardArgument = None,
+    sample: Annotated[
+        str, typer.Option("--sample", metavar="ID,ID", help="Seed these instead of the catalogue.")
+    ] = "",
+    sample_file: Annotated[
+        Path | None, typer.Option("--sample-file", help="The same, one id per line.")
+    ] = None,
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="End when no token can move any more.")
+    ] = False,
+    metrics_address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve metrics here; port 0 takes a free one."),
+    ] = None,
+    log_level: LogLevelOption = LogLevel.INFO,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Run a board: make its buckets, let tokens in, start its filters and keep them running."""
+    perform_command(
+        "_kanban",
+        "run",
+        config=config,
+        sample=sample,
+        sample_file=sample_file,
+        until_idle=until_idle,
+        metrics_address=metrics_address,
+        log_level=log_level,
+        output=output,
+    )
+
+
+@kanban.command("status")
+def kanban_status(config: BoardArgument = None, output: OutputOption = Output.TABLE) -> None:
+    """Print the columns of a board, and its workers if it runs."""
+    perform_command("_kanban", "status", config=config, output=output)
+
+
+@kanban.command("board")
+def kanban_board(
+    config: BoardArgument = None,
+    every: Annotated[float, typer.Option("--every", help="Seconds between two looks.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once.")] = False,
+) -> None:
+    """Show the columns of a board, live."""
+    perform_command("_kanban", "board", config=config, every=every, once=once)
+
+
+@kanban.command("list")
+def kanban_list(
+    config: BoardArgument = None,
+    bucket: BucketOption = "",
+    part: Annotated[
+        str, typer.Option("--part", help="waiting, claimed, delayed or errors; by default all.")
+    ] = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List tokens, and why those in errors are there."""
+    perform_command("_kanban", "list_", config=config, bucket=bucket, part=part, output=output)
+
+
+@kanban.command("show")
+def kanban_show(
+    token: Annotated[str, typer.Argument(metavar="TOKEN", help="Its id.")],
+    config: BoardOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Print the life of a token."""
+    perform_command("_kanban", "show", token=token, config=config, output=output)
+
+
+@kanban.command("start")
+def kanban_start(
+    name: FilterName = "", config: BoardOption = None, output: OutputOption = Output.TABLE
+) -> None:
+    """Start a filter of a running board."""
+    perform_command("_kanban", command="start", name=name, config=config, output=output)
+
+
+@kanban.command("stop")
+def kanban_stop(
+    name: FilterName = "", config: BoardOption = None, output: OutputOption = Output.TABLE
+) -> None:
+    """Stop a filter of a running board; tokens in hand are finished."""
+    perform_command("_kanban", command="stop", name=name, config=config, output=output)
+
+
+@kanban.command("restart")
+def kanban_restart(
+    name: FilterName = "", config: BoardOption = None, output: OutputOption = Output.TABLE
+) -> None:
+    """Stop a filter of a running board, and start it anew."""
+    perform_command("_kanban", command="restart", name=name, config=config, output=output)
+
+
+@kanban.command("reload")
+def kanban_reload(config: BoardOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Have a running board read its configuration again; what did not change runs on."""
+    perform_command("_kanban", command="reload", name="", config=config, output=output)
+
+
+@kanban.command("shutdown")
+def kanban_shutdown(config: BoardOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Have a running board finish the tokens in hand, and end."""
+    perform_command("_kanban", command="shutdown", name="", config=config, output=output)
+
+
+@kanban.command("add")
+def kanban_add(
+    tokens: Tokens = None,
+    bucket: BucketOption = "",
+    config: BoardOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Let tokens in, at the start or in the middle of the chain."""
+    perform_command(
+        "_kanban", "add", tokens=tokens or [], bucket=bucket, config=config, output=output
+    )
+
+
+@kanban.command("retry")
+def kanban_retry(
+    tokens: Tokens = None,
+    bucket: BucketOption = "",
+    config: BoardOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Let errors have another try: those named, or all."""
+    perform_command(
+        "_kanban", "retry", tokens=tokens or [], bucket=bucket, config=config, output=output
+    )
+
+
+@kanban.command("release")
+def kanban_release(
+    tokens: Tokens = None,
+    bucket: BucketOption = "",
+    config: BoardOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """End the delay of tokens: those named, or all; errors too, as `retry`."""
+    perform_command(
+        "_kanban", "retry", tokens=tokens or [], bucket=bucket, config=config, output=output
+    )
+
+
+@kanban.command("report")
+def kanban_report(config: BoardArgument = None, output: OutputOption = Output.TABLE) -> None:
+    """Print how far a board is, in Markdown, with an estimate of the end."""
+    perform_command("_kanban", "report", config=config, output=output)
+
+
+@kanban.command("reconcile")
+def kanban_reconcile(
+    stored: Annotated[
+        Path, typer.Argument(metavar="STORED", help="A file with the ids that the store has.")
+    ],
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Bring the ledger into line with the store.")
+    ] = False,
+    config: BoardOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Compare what the store has with what the ledger says."""
+    perform_command(
+        "_kanban", "reconcile", stored=stored, repair=repair, config=config, output=output
+    )
+
+
+@kanban.command("ledger")
+def kanban_ledger(
+    take: Annotated[
+        Path | None, typer.Option("--import", help="Take over the items of a CSV file.")
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="First bring it up to date from the buckets.")
+    ] = False,
+    config: BoardOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Print every work item as CSV."""
+    perform_command("_kanban", "ledger", take=take, rebuild=rebuild, config=config, output=output)
+
+
 @application.command()
 def version(output: OutputOption = Output.TABLE) -> None:
     """Print the version of this program and of what it stands on."""
-    _perform("_version", output=output)
+    perform_command("_version", output=output)

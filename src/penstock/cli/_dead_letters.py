@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.base import PenstockError
-from penstock.cli._application import LogLevel, Output
 from penstock.cli._exits import DONE
+from penstock.cli._output import LogLevel, Output
 from penstock.cli._printing import print_json, print_table, printable
 from penstock.cli._run import failpoints, print_report
 from penstock.ingest import DeadLetter, Inspector, RunSettings, run_ingest, validate
@@ -75,7 +75,9 @@ def replay(
     letters = Inspector(config).replayable(pipeline)
     with setup_logs(level=log_level):
         report = asyncio.run(
-            run_ingest(config, RunSettings(replay=letters, failpoints=failpoints()))
+            run_ingest(
+                config, RunSettings(replay=letters, whole_process=True, failpoints=failpoints())
+            )
         )
     print_report(report, output)
     return report.exit_code

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from penstock.cli._application import Output
 from penstock.cli._exits import DONE
+from penstock.cli._output import Output
 from penstock.cli._printing import print_json, print_table
 from penstock.ingest import Inspector, validate
 

@@ -9,10 +9,11 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from penstock.base import MissingExtraError, PenstockError
-from penstock.cli._exits import INTERRUPTED, code_of
+from penstock.cli._exits import INTERRUPTED
 
 _EXTRAS = {
     "backports": "lake",
+    "cel": "workflow",
     "deltalake": "lake",
     "duckdb": "lake",
     "isal": "lake",
@@ -35,7 +36,7 @@ def perform(module: str, name: str, options: Mapping[str, object]) -> int:
         sys.stdout.flush()
     except PenstockError as error:
         sys.stderr.write(f"penstock: {error}\n")
-        return code_of(error)
+        return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

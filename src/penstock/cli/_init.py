@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from penstock.base import PenstockError
-from penstock.cli._application import Output
 from penstock.cli._exits import DONE
+from penstock.cli._output import Output
 from penstock.cli._printing import print_json
 
 CONFIG_NAME = "penstock.yaml"

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from penstock.base import ConfigError
-from penstock.cli._application import Output
 from penstock.cli._exits import DONE, USAGE
+from penstock.cli._output import Output
 from penstock.cli._printing import print_json, print_table
 from penstock.ingest import IngestConfig, validate
 

@@ -3,8 +3,8 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from penstock.cli._application import Output
 from penstock.cli._exits import DONE
+from penstock.cli._output import Output
 from penstock.cli._printing import print_json, print_table
 
 _BELOW = ("pydantic", "obstore", "pyarrow", "deltalake", "isal", "duckdb")

@@ -9,6 +9,8 @@ from penstock.base import PenstockError
 class DamagedStateError(PenstockError):
     """Table and ledger contradict each other. Nothing was changed; a person must decide (exit 5)."""
 
+    exit_code = 5
+
     place: str
     found: str
     way_out: str

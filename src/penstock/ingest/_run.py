@@ -1,6 +1,8 @@
 """Ingestion as a whole: from a configuration to a report."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,6 +29,9 @@ from penstock.topology import (
     make_context,
     run_pipelines,
 )
+
+_SWITCH_INTERVAL_S = 0.0005
+"""One busy Python thread costs the decoding beside it 6.5 times its speed at the default of 5 ms."""
 
 _log = get_logger("ingest")
 
@@ -70,6 +75,9 @@ class RunSettings:
     progress: TextIO | None = None
     """Where to show how far it is: redrawn in place on a terminal; elsewhere it goes to the log."""
 
+    whole_process: bool = False
+    """The process does nothing else: its threads and its memory may be set up for this work."""
+
     open_decoder: Callable[[pa.Schema, DecoderOptions], Decoder] = open_decoder
     """Makes what reads the lines of a pipeline, for the columns of its table."""
 
@@ -89,6 +97,8 @@ async def run_ingest(config: IngestConfig, settings: RunSettings) -> IngestRepor
     Raises:
         AddressError: The address of the metrics cannot be listened on; nothing was started.
     """
+    if settings.whole_process:
+        _set_up_process()
     pool = StoragePool(connection_pooling=config.shared.connection_pooling)
     context = make_context(config.shared, clock=settings.clock, storage_pool=pool)
     pipelines = [
@@ -106,6 +116,18 @@ async def run_ingest(config: IngestConfig, settings: RunSettings) -> IngestRepor
             context=context,
         )
     return IngestReport(_reports(pipelines, stats), _exit_code(pipelines, stats, ends=ends))
+
+
+def _set_up_process() -> None:
+    """Have threads take turns more often, and Arrow take memory from jemalloc, where there is one.
+
+    Threads decode and others write what they have decoded, so most memory is given back by another
+    thread than took it; jemalloc's peak is a tenth to a fifth lower there than mimalloc's.
+    """
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
+        with suppress(NotImplementedError):
+            pa.set_memory_pool(pa.jemalloc_memory_pool())
 
 
 def _supervision(configured: Supervision, *, ends: bool) -> Supervision:

@@ -15,7 +15,6 @@ from penstock.process import _parent
 from penstock.process._spec import ExitKind, ExitStatus, ProcessSpec, ProcessStartError
 from penstock.process._tree import kill_tree, living, signal_tree, tree_members, tree_resident_bytes
 
-_LOOK_S = 0.25
 _END_LOOK_S = 0.02
 _KILLED_LOOK_S = 0.005
 _KILLED_S = 5.0  # longer only where the kernel itself hangs, on a dead network file system say
@@ -44,7 +43,8 @@ class ChildProcess:
         """Wait for its end, and enforce its limits meanwhile; what it left running is killed."""
         waiter = asyncio.create_task(self._process.wait(), name=f"process/{self.pid}/wait")
         try:
-            while not await self._ended_within(waiter, _LOOK_S):
+            pause = self._spec.look_every.total_seconds()
+            while not await self._ended_within(waiter, pause):
                 self._known = tree_members(self.pid, self._known)
                 limit = self._limit_reached()
                 if limit is not None:

@@ -32,7 +32,10 @@ class ProcessSpec:
     """Longest time it may run."""
 
     memory_bytes: int | None = None
-    """Most resident memory of it and all its descendants; looked at four times a second."""
+    """Most resident memory of it and all its descendants; looked at every `look_every`."""
+
+    look_every: timedelta = timedelta(milliseconds=250)
+    """How often its tree and its limits are looked at; its end is noticed at once."""
 
     grace: timedelta = timedelta(seconds=5)
     """Time between SIGTERM and SIGKILL."""

@@ -75,6 +75,8 @@ class StoreUnavailableError(StorageError):
 class LocationError(StorageError):
     """A URL or its options name no store that can be opened; nothing was tried."""
 
+    exit_code = 2
+
     url: str
     reason: str
 

@@ -23,6 +23,8 @@ _CLIENT_TIMEOUT_S = 5.0
 class AddressError(PenstockError):
     """The address cannot be listened on. Nothing was started; a caller stops with exit code 2."""
 
+    exit_code = 2
+
     address: str
     reason: str
 

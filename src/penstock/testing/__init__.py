@@ -10,9 +10,14 @@ Does not: import a test framework.
 from penstock.testing._channel_conformance import ChannelConformance
 from penstock.testing._clock import FakeClock
 from penstock.testing._decoder_conformance import DecoderConformance
+from penstock.testing._engine_conformance import EngineConformance
+from penstock.testing._executor_conformance import ExecutorConformance, Wanted
+from penstock.testing._executors import FunctionExecutor
 from penstock.testing._flow_fakes import CrashingSource, ListSink, ListSource
 from penstock.testing._line_generator import GeneratedLines, generate
 from penstock.testing._line_mutator import generate_damaged, mutate
+from penstock.testing._sink_conformance import EventSinkConformance
+from penstock.testing._store_conformance import StoreConformance
 from penstock.testing._table_conformance import TableConformance
 from penstock.testing._tables import MemoryCommit, MemoryTable
 
@@ -20,13 +25,19 @@ __all__ = [
     "ChannelConformance",
     "CrashingSource",
     "DecoderConformance",
+    "EngineConformance",
+    "EventSinkConformance",
+    "ExecutorConformance",
     "FakeClock",
+    "FunctionExecutor",
     "GeneratedLines",
     "ListSink",
     "ListSource",
     "MemoryCommit",
     "MemoryTable",
+    "StoreConformance",
     "TableConformance",
+    "Wanted",
     "generate",
     "generate_damaged",
     "mutate",

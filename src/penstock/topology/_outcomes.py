@@ -37,12 +37,14 @@ class FailureLimitError(PipelineError):
     """More work failed than the configuration allows. Look at the dead letters before going on."""
 
     exit_reason = ExitReason.FAILURE_LIMIT
+    exit_code = exit_reason.value
 
 
 class DamagedStateError(PipelineError):
     """What is stored contradicts itself; going on could lose or double data. A person must look."""
 
     exit_reason = ExitReason.DAMAGED_STATE
+    exit_code = exit_reason.value
 
 
 class CancelReason(StrEnum):

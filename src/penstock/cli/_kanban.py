@@ -1,0 +1,239 @@
+"""`penstock kanban ...`: run a board, look at it, and speak with it while it runs."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from penstock.cli._exits import DONE, FAILED
+from penstock.cli._output import LogLevel, Output
+from penstock.cli._printing import print_json, print_table
+from penstock.kanban import Operator, Orchestrator
+from penstock.telemetry import setup_logs
+
+_COLUMNS = ("bucket", "filter", "waiting", "claimed", "delayed", "errors", "limit", "oldest")
+_CLEAR = "\x1b[H\x1b[2J"
+
+
+def run(
+    *,
+    config: Path | None,
+    sample: str,
+    sample_file: Path | None,
+    until_idle: bool,
+    metrics_address: str | None,
+    log_level: LogLevel,
+    output: Output,
+) -> int:
+    """Run the board until it is idle, if so asked, or until a signal."""
+    operator = Operator(config, os.environ)
+    with setup_logs(level=log_level):
+        orchestrator = operator.orchestrator(
+            sample=sample,
+            sample_file=sample_file,
+            until_idle=until_idle,
+            metrics_address=metrics_address,
+        )
+        code = asyncio.run(_run(orchestrator, until_idle=until_idle))
+    _print_status(operator, output)
+    return code
+
+
+async def _run(orchestrator: Orchestrator, *, until_idle: bool) -> int:
+    loop = asyncio.get_running_loop()
+    heard: list[int] = []
+
+    def hear(number: int) -> None:
+        heard.append(number)
+        orchestrator.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, hear, number)
+    try:
+        report = await orchestrator.run()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+    if heard and not report.late and not until_idle:
+        return DONE
+    return report.exit_code
+
+
+def status(*, config: Path | None, output: Output) -> int:
+    """Print the columns of the board, and its workers if it runs."""
+    operator = Operator(config, os.environ)
+    _print_status(operator, output)
+    return DONE
+
+
+def _rows(operator: Operator) -> list[dict[str, object]]:
+    found, _ = operator.status()
+    return [
+        {
+            "bucket": column.pipe,
+            "filter": column.filter,
+            **{key: value for key, value in asdict(column.counts).items() if key != "oldest"},
+            "limit": column.limit or None,
+            "oldest": f"{column.oldest_s:,.0f} s" if column.oldest_s and column.filter else None,
+        }
+        for column in found.columns
+    ]
+
+
+def _print_status(operator: Operator, output: Output) -> None:
+    rows = _rows(operator)
+    workers = list(operator.status()[1])
+    if output is Output.JSON:
+        print_json({"columns": rows, "workers": workers})
+        return
+    print_table(
+        rows, _COLUMNS, empty="the board has no bucket yet; `penstock kanban run` makes them"
+    )
+    if workers:
+        sys.stdout.write("\n")
+        print_table(workers, ("filter", "worker", "state", "pid", "restarts", "last"), empty="")
+    for column in operator.status()[0].columns:
+        if column.foreign:
+            sys.stderr.write(
+                f"penstock: {column.pipe} holds what is no token: {', '.join(column.foreign)}\n"
+            )
+
+
+def list_(*, config: Path | None, bucket: str, part: str, output: Output) -> int:
+    """Print tokens."""
+    rows = [
+        {
+            "token": token.id,
+            "bucket": pipe,
+            "part": word,
+            "attempts": token.attempts,
+            "bytes": token.size,
+            "reason": token.reason or (token.history[-1].reason if token.history else ""),
+        }
+        for pipe, word, token in Operator(config, os.environ).tokens(bucket, part)
+    ]
+    if output is Output.JSON:
+        print_json(rows)
+    else:
+        print_table(
+            rows,
+            ("token", "bucket", "part", "attempts", "bytes", "reason"),
+            empty="there are no tokens",
+        )
+    return DONE
+
+
+def show(*, token: str, config: Path | None, output: Output) -> int:
+    """Print the life of one token."""
+    pipe, word, found = Operator(config, os.environ).token(token)
+    history = [asdict(visit) for visit in found.history]
+    if output is Output.JSON:
+        data = [asdict(reference) for reference in found.data]
+        print_json(
+            {"token": found.id, "bucket": pipe, "part": word, "attempts": found.attempts, "reason": found.reason,
+             "data": data, "fields": found.fields, "history": history}
+        )  # fmt: skip
+        return DONE
+    sys.stdout.write(f"{found.id} is {word} in {pipe}, {found.attempts} failed attempts there\n")
+    for reference in found.data:
+        sys.stdout.write(f"data  {reference.path}  {reference.size:,} bytes  {reference.sha256}\n")
+    if found.reason:
+        sys.stdout.write(f"reason  {found.reason}\n")
+    print_table(
+        history,
+        ("stage", "worker", "start", "end", "result", "reason"),
+        empty="nothing has happened to it yet",
+    )
+    return DONE
+
+
+def command(*, command: str, name: str, config: Path | None, output: Output) -> int:
+    """Have the running board do something."""
+    answer = Operator(config, os.environ).command(command, name)
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        sys.stdout.write(f"{command}: {answer}\n")
+    return DONE
+
+
+def retry(*, tokens: Sequence[str], bucket: str, config: Path | None, output: Output) -> int:
+    """Let errors try again."""
+    return _print_count("retried", Operator(config, os.environ).retry(tokens, bucket), output)
+
+
+def add(*, tokens: Sequence[str], bucket: str, config: Path | None, output: Output) -> int:
+    """Let tokens in."""
+    return _print_count("added", Operator(config, os.environ).add(tokens, bucket), output)
+
+
+def _print_count(word: str, count: int, output: Output) -> int:
+    if output is Output.JSON:
+        print_json({word: count})
+    else:
+        sys.stdout.write(f"{count} {'token' if count == 1 else 'tokens'} {word}\n")
+    return DONE
+
+
+def report(*, config: Path | None, output: Output) -> int:
+    """Print how far the board is."""
+    progress = Operator(config, os.environ).progress()
+    if output is Output.JSON:
+        print_json(asdict(progress))
+    else:
+        sys.stdout.write(progress.markdown())
+    return DONE
+
+
+def reconcile(*, stored: Path, repair: bool, config: Path | None, output: Output) -> int:
+    """Compare a list of what the store has with the ledger."""
+    names = [
+        line.strip() for line in stored.read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
+    found = Operator(config, os.environ).reconcile(names, repair=repair)
+    rows = [{"token": i, "difference": "in the ledger alone"} for i in found.lost]
+    rows += [{"token": i, "difference": "in the store alone"} for i in found.unknown]
+    if output is Output.JSON:
+        print_json(asdict(found))
+    else:
+        print_table(rows, ("token", "difference"), empty="store and ledger agree")
+    return FAILED if rows and not repair else DONE
+
+
+def ledger(*, take: Path | None, rebuild: bool, config: Path | None, output: Output) -> int:
+    """Print the ledger as CSV, or take over one."""
+    book = Operator(config, os.environ).ledger(anew=rebuild)
+    if take is not None:
+        return _print_count("taken over", book.from_csv(take.read_text(encoding="utf-8")), output)
+    if output is Output.JSON:
+        print_json([asdict(item) for item in book.items()])
+    else:
+        sys.stdout.write(book.to_csv())
+    return DONE
+
+
+def board(*, config: Path | None, every: float, once: bool) -> int:
+    """Draw the columns again and again, until interrupted."""
+    operator = Operator(config, os.environ)
+    before: dict[str, int] = {}
+    while True:
+        found, _ = operator.status()
+        rows = _rows(operator)
+        for row, column in zip(rows, found.columns, strict=True):
+            total = column.counts.waiting if not column.filter else column.counts.content
+            row["change"] = total - before.get(column.pipe, total)
+            before[column.pipe] = total
+        if not once:
+            sys.stdout.write(_CLEAR)
+        print_table(rows, (*_COLUMNS, "change"), empty="the board has no bucket yet")
+        sys.stdout.write(
+            f"\n{found.open:,} open, {found.done:,} done, {found.errors:,} in errors\n"
+        )
+        sys.stdout.flush()
+        if once:
+            return DONE
+        time.sleep(every)

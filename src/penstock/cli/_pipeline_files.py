@@ -1,0 +1,81 @@
+"""Where the commands of pipelines find definitions, and the state that belongs to them."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from penstock.base import ConfigError, Problem
+from penstock.cli._run import failpoints
+from penstock.control import WorkspaceSettings
+from penstock.steps import check_duckdb
+from penstock.workflow import Pipeline, definition, validation
+
+TENANT = "default"
+"""There is one tenant on a laptop; the service has more."""
+
+_SECRET = "PENSTOCK_SECRET_"  # noqa: S105 - the beginning of a variable's name
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "VIRTUAL_ENV")
+
+
+def secrets() -> dict[str, str]:
+    """Secrets by name: `PENSTOCK_SECRET_TOKEN` is `${{ secrets.token }}`."""
+    return {
+        name.removeprefix(_SECRET).lower(): value
+        for name, value in os.environ.items()
+        if name.startswith(_SECRET)
+    }
+
+
+def read_definition(file: Path) -> Pipeline:
+    """Read and check a definition.
+
+    Raises:
+        DefinitionError: All that is wrong with it.
+    """
+    checks = validation.Checks(secrets().keys(), {"duckdb": check_duckdb})
+    return Pipeline.from_file(file, checks=checks)
+
+
+def settings(state_dir: Path | None, file: Path | None = None) -> WorkspaceSettings:
+    """The state directory: the one given, or `.penstock` beside the definition, or here."""
+    home = (file.parent if file else Path()).resolve()
+    directory = state_dir.resolve() if state_dir else home / ".penstock"
+    return WorkspaceSettings(
+        directory,
+        home if file or state_dir is None else directory.parent,
+        {name: os.environ[name] for name in _KEPT if name in os.environ},
+        secrets(),
+        failpoints=failpoints(),
+    )
+
+
+def parameters(pipeline: Pipeline, given: Sequence[str]) -> dict[str, Any]:
+    """Read `NAME=VALUE` by the types that the definition declares.
+
+    Raises:
+        ConfigError: Everything that is wrong with them.
+    """
+    declared = pipeline.definition.spec.parameters
+    values: dict[str, Any] = {}
+    faults = []
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            faults.append(Problem("<parameters>", 0, name, f"expected NAME=VALUE, got {text!r}"))
+            continue
+        try:
+            values[name] = _value(declared, name, value)
+        except ValueError:
+            kind = declared[name].type
+            faults.append(Problem("<parameters>", 0, name, f"expected {kind}, got {value!r}"))
+    if faults:
+        raise ConfigError(tuple(faults))
+    return pipeline.bind(values)
+
+
+def _value(declared: Mapping[str, definition.ParameterConfig], name: str, value: str) -> Any:
+    if name not in declared or declared[name].type == "string":
+        return value
+    return json.loads(value)

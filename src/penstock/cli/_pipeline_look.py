@@ -1,0 +1,153 @@
+"""`penstock pipeline show`, `logs`, `events` and `history`: what only looks."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from penstock.cli._exits import DONE
+from penstock.cli._output import Output
+from penstock.cli._pipeline_files import TENANT, settings
+from penstock.cli._printing import print_json, print_table
+from penstock.control import RunView, Workspace, open_workspace
+from penstock.workflow import record
+
+T = TypeVar("T")
+
+
+def show(*, run: str, state_dir: Path | None, output: Output) -> int:
+    """Print a run and its steps."""
+    view = _look(state_dir, lambda workspace: workspace.runs.view(TENANT, run))
+    if output is Output.JSON:
+        print_json(asdict(view))
+        return DONE
+    sys.stdout.write(_head(view))
+    rows = [
+        {
+            "step": step.step,
+            "state": step.state,
+            "attempts": step.attempts,
+            "items": step.items,
+            "seconds": _seconds(step.started_at, step.ended_at),
+            "message": step.message,
+        }
+        for step in view.steps
+    ]
+    columns = ("step", "state", "attempts", "items", "seconds", "message")
+    print_table(rows, columns, empty="")
+    return DONE
+
+
+def logs(*, run: str, step: str, offset: int, state_dir: Path | None, output: Output) -> int:
+    """Print logs, each under a line that names its attempt."""
+
+    async def read(workspace: Workspace) -> list[dict[str, object]]:
+        found = (await workspace.runs.load(TENANT, run)).record.run
+        chunks: list[dict[str, object]] = []
+        for ref in workspace.logs.attempts(found):
+            if step and ref.step != step:
+                continue
+            data, at = b"", offset
+            while (chunk := workspace.logs.read(found, ref, offset=at)).data:
+                data, at = data + chunk.data, chunk.offset
+            chunks.append(
+                {
+                    "step": ref.step,
+                    "item": None if ref.item == record.WHOLE else ref.item,
+                    "attempt": ref.number,
+                    "undo": ref.undo,
+                    "offset": at,
+                    "text": data.decode(errors="replace"),
+                }
+            )
+        return chunks
+
+    chunks = _look(state_dir, read)
+    if output is Output.JSON:
+        print_json(chunks)
+        return DONE
+    for chunk in chunks:
+        item = "" if chunk["item"] is None else f" item {chunk['item']}"
+        undo = " undo" if chunk["undo"] else ""
+        text = str(chunk["text"])
+        sys.stdout.write(f"== {chunk['step']}{item}{undo}, attempt {chunk['attempt']}\n{text}")
+        if text and not text.endswith("\n"):
+            sys.stdout.write("\n")
+    return DONE
+
+
+def events(*, run: str, state_dir: Path | None, output: Output) -> int:
+    """Print the events of a run."""
+
+    async def read(workspace: Workspace) -> list[dict[str, object]]:
+        found = (await workspace.runs.load(TENANT, run)).record.run
+        told = await workspace.runs.all_events(TENANT, found)
+        return [
+            {
+                "id": f"{found}:{each.seq}",
+                "seq": each.seq,
+                "at": each.at,
+                "event": str(each.kind),
+                "step": each.step,
+                "state": each.state,
+                "data": dict(each.data),
+            }
+            for each in told
+        ]
+
+    rows = _look(state_dir, read)
+    if output is Output.JSON:
+        print_json(rows)
+    else:
+        print_table(rows, ("seq", "at", "event", "step", "state"), empty="nothing happened yet")
+    return DONE
+
+
+def history(*, pipeline: str, limit: int, state_dir: Path | None, output: Output) -> int:
+    """Print runs, newest first."""
+
+    async def read(workspace: Workspace) -> list[dict[str, object]]:
+        found = await workspace.stores.archive.runs(TENANT, pipeline=pipeline, limit=limit)
+        return [
+            {
+                **asdict(run),
+                "version": run.digest[:12],
+                "seconds": _seconds(run.created_at, run.changed_at),
+            }
+            for run in found
+        ]
+
+    rows = _look(state_dir, read)
+    if output is Output.JSON:
+        print_json(rows)
+    else:
+        columns = ("run", "pipeline", "version", "state", "trigger", "created_at", "seconds")
+        print_table(rows, columns, empty="there are no runs here")
+    return DONE
+
+
+def _look(state_dir: Path | None, look: Callable[[Workspace], Awaitable[T]]) -> T:
+    async def main() -> T:
+        async with open_workspace(settings(state_dir)) as workspace:
+            return await look(workspace)
+
+    return asyncio.run(main())
+
+
+def _head(view: RunView) -> str:
+    ended = f", ended {view.ended_at:%Y-%m-%d %H:%M:%S}" if view.ended_at else ""
+    compensation = "" if view.compensation == "none" else f", compensation {view.compensation}"
+    lines = [
+        f"run {view.run} of {view.pipeline}, version {view.digest[:12]}",
+        f"{view.state}{compensation}{ended}",
+        *([view.message] if view.message else []),
+        "parameters: " + (", ".join(f"{k}={v}" for k, v in view.params.items()) or "none"),
+    ]
+    return "\n".join(lines) + "\n\n"
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return round((end - start).total_seconds(), 3) if start and end else None

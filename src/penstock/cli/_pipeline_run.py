@@ -1,0 +1,224 @@
+"""`penstock pipeline run`, `resume`, `retry`, `restart` and `cancel`: what changes runs."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from penstock.cli._exits import DONE, FAILED, INTERRUPTED
+from penstock.cli._output import LogLevel, Output
+from penstock.cli._pipeline_files import TENANT, parameters, read_definition, settings
+from penstock.cli._printing import print_json
+from penstock.control import RunView, Workspace, WorkspaceSettings, open_workspace
+from penstock.telemetry import setup_logs
+from penstock.workflow import domain, errors
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_LOOK_S = 0.1
+
+Begin = Callable[[Workspace], Awaitable[Sequence[str]]]
+"""Returns the runs to wait for."""
+
+
+def run(  # noqa: PLR0913 - the options of one command
+    *,
+    file: Path,
+    param: Sequence[str],
+    key: str,
+    detach: bool,
+    events: Path | None,
+    state_dir: Path | None,
+    log_level: LogLevel,
+    output: Output,
+) -> int:
+    """Start a run and see it to its end."""
+    pipeline = read_definition(file)
+    pipeline.require_runnable()
+    values = parameters(pipeline, param)
+
+    async def begin(workspace: Workspace) -> list[str]:
+        found, created = await workspace.runs.start(TENANT, pipeline, values, run_key=key)
+        _tell(f"run {found}" + ("" if created else " (of that key before)"), output)
+        return [found]
+
+    chosen = replace(settings(state_dir, file), events_file=events)
+    return _perform(chosen, begin, log_level, output, detach=detach)
+
+
+def resume(
+    *,
+    run: str,
+    events: Path | None,
+    state_dir: Path | None,
+    log_level: LogLevel,
+    output: Output,
+) -> int:
+    """Take up open runs and see them to their end."""
+
+    async def begin(workspace: Workspace) -> list[str]:
+        if not run:
+            return [found for tenant, found in await workspace.runs.open() if tenant == TENANT]
+        known = await workspace.runs.load(TENANT, run)
+        with suppress(errors.RefusedError):
+            await workspace.engine.resume(TENANT, known.record.run)
+        return [known.record.run]
+
+    chosen = replace(settings(state_dir), events_file=events)
+    return _perform(chosen, begin, log_level, output)
+
+
+def restart(
+    *,
+    run: str,
+    from_step: str,
+    file: Path | None,
+    detach: bool,
+    state_dir: Path | None,
+    log_level: LogLevel,
+    output: Output,
+) -> int:
+    """Begin a run that takes over what an earlier one has done, and see it to its end."""
+    pipeline = read_definition(file) if file else None
+
+    async def begin(workspace: Workspace) -> list[str]:
+        found = await workspace.runs.restart(TENANT, run, pipeline=pipeline, from_step=from_step)
+        _tell(f"run {found}", output)
+        return [found]
+
+    return _perform(settings(state_dir, file), begin, log_level, output, detach=detach)
+
+
+def cancel(
+    *,
+    run: str,
+    reason: str,
+    compensate: bool,
+    force: bool,
+    state_dir: Path | None,
+    output: Output,
+) -> int:
+    """Ask for the end of a run; the process that carries it out ends it."""
+
+    async def main() -> RunView:
+        async with open_workspace(settings(state_dir)) as workspace:
+            found = (await workspace.runs.load(TENANT, run)).record.run
+            await workspace.engine.cancel(
+                TENANT, found, reason=reason, compensate=compensate, force=force
+            )
+            return await workspace.runs.view(TENANT, found)
+
+    view = asyncio.run(main())
+    if output is Output.JSON:
+        print_json({"run": view.run, "state": view.state})
+    else:
+        sys.stdout.write(f"run {view.run} is {view.state}\n")
+    return DONE
+
+
+def _perform(
+    chosen: WorkspaceSettings,
+    begin: Begin,
+    log_level: LogLevel,
+    output: Output,
+    *,
+    detach: bool = False,
+) -> int:
+    with setup_logs(level=log_level):
+        views, caught = asyncio.run(_carried_out(chosen, begin, output, detach=detach))
+    if output is Output.JSON:
+        print_json([asdict(view) for view in views])
+    elif not detach:
+        _print_ends(views)
+    if caught:
+        _tell(f"stopped by {caught.name}; `penstock pipeline resume` goes on", Output.TABLE)
+        return INTERRUPTED if caught is signal.SIGINT else 128 + caught
+    ended_well = all(view.state == "SUCCEEDED" or detach for view in views)
+    return DONE if ended_well else FAILED
+
+
+async def _carried_out(
+    chosen: WorkspaceSettings, begin: Begin, output: Output, *, detach: bool
+) -> tuple[list[RunView], signal.Signals | None]:
+    """Begin, then work until the runs have ended or a signal came."""
+    caught: list[signal.Signals] = []
+    stop = asyncio.Event()
+
+    def on_signal(number: signal.Signals) -> None:
+        caught.append(number)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, on_signal, number)
+    async with open_workspace(chosen) as workspace:
+        runs = await begin(workspace)
+        if not detach and runs:
+            async with workspace.working():
+                await _until_ended(workspace, runs, stop, output)
+        return [await workspace.runs.view(TENANT, run) for run in runs], (
+            caught[0] if caught else None
+        )
+
+
+async def _until_ended(
+    workspace: Workspace, runs: Sequence[str], stop: asyncio.Event, output: Output
+) -> None:
+    stopped = asyncio.create_task(stop.wait(), name="pipeline/stop")
+    ended = asyncio.create_task(_follow(workspace, runs, output), name="pipeline/follow")
+    try:
+        await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            ended.result()
+    finally:
+        for task in (stopped, ended):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _follow(workspace: Workspace, runs: Sequence[str], output: Output) -> None:
+    """Show what happens to the runs until all have ended."""
+    for run in runs:
+        waiting = asyncio.create_task(workspace.engine.wait(TENANT, run), name=f"wait/{run}")
+        try:
+            seen = 0
+            while not waiting.done():
+                await asyncio.wait({waiting}, timeout=_LOOK_S)
+                seen = await _show(workspace, run, seen, output)
+            waiting.result()
+        finally:
+            waiting.cancel()
+
+
+async def _show(workspace: Workspace, run: str, after: int, output: Output) -> int:
+    """Print what happened since; return the number of the last event."""
+    for told in await workspace.stores.archive.events(TENANT, run, after=after):
+        after = told.event.seq
+        if told.event.kind in _SHOWN:
+            reason = told.event.data.get("message") or told.event.data.get("reason") or ""
+            subject = told.event.step or told.pipeline
+            line = f"{told.event.at:%H:%M:%S}  {told.event.state:<10}  {subject}  {reason}"
+            _tell(line.rstrip(), output)
+    return after
+
+
+_SHOWN = frozenset(domain.DomainKind) - {
+    domain.DomainKind.STEP_READY,
+    domain.DomainKind.QUEUED,
+}
+
+
+def _tell(line: str, output: Output) -> None:
+    if output is Output.TABLE:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+
+def _print_ends(views: Sequence[RunView]) -> None:
+    if not views:
+        sys.stdout.write("no run is open\n")
+    for view in views:
+        sys.stdout.write(f"{view.run}  {view.state}  {view.message}".rstrip() + "\n")

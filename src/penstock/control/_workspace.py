@@ -1,0 +1,147 @@
+"""A state directory, opened."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from penstock.base import Clock, Failpoints, SystemClock
+from penstock.control._runs import Runs
+from penstock.engines import EmbeddedEngine, EngineSettings
+from penstock.events import AuditSink, EventSink, JsonLinesSink, Relay
+from penstock.steps import (
+    ChildRunExecutor,
+    HttpExecutor,
+    LocalPlace,
+    Logs,
+    PythonExecutor,
+    ShellExecutor,
+    SqlExecutor,
+)
+from penstock.store import open_sqlite
+from penstock.telemetry import get_logger
+from penstock.workflow import Executor, Pipeline, store
+
+_log = get_logger("control")
+
+
+@dataclass(frozen=True)
+class WorkspaceSettings:
+    """What a state directory is opened with."""
+
+    directory: Path
+    """The state: the store, logs, large results."""
+
+    cwd: Path = Path()
+    """Where commands start and Python looks for modules: where the definition stands."""
+
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """Variables that every step sees."""
+
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """By name, for `${{ secrets.name }}`."""
+
+    allowed_hosts: tuple[str, ...] = ()
+    """Private hosts that steps of type `http` may ask."""
+
+    events_file: Path | None = None
+    """Where events are appended as JSON lines, beside the audit."""
+
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    clock: Clock = field(default_factory=SystemClock)
+    failpoints: Failpoints = field(default_factory=Failpoints)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """All that belongs to one state directory."""
+
+    engine: EmbeddedEngine
+    stores: store.Stores
+    runs: Runs
+    logs: Logs
+    audit: AuditSink
+    relays: Mapping[str, Relay] = field(default_factory=dict)
+    """By consumer: what is sent while somebody works here."""
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Carry runs out and send events while the block lasts; then send what is left."""
+        tasks = [
+            asyncio.create_task(relay.run(), name=f"relay/{consumer}")
+            for consumer, relay in self.relays.items()
+        ]
+        try:
+            async with self.engine.working():
+                yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for consumer, relay in self.relays.items():
+                await _drained(consumer, relay)
+
+
+async def _find(stores: store.Stores, cwd: Path, tenant: str, name: str) -> Pipeline:
+    """The definition `NAME.yaml` beside the others, or the version that was run last."""
+    file = cwd / f"{name}.yaml"
+    if file.exists():
+        return Pipeline.from_file(file)
+    versions = await stores.archive.versions(tenant, name)
+    if not versions:
+        raise LookupError(f"there is no pipeline {name!r}: no file {file}, and no earlier run")
+    return await stores.archive.version(tenant, versions[0].digest)
+
+
+async def _drained(consumer: str, relay: Relay) -> None:
+    try:
+        await relay.drain()
+    except OSError as error:
+        _log.warning("events left for later", consumer=consumer, error=str(error))
+
+
+@asynccontextmanager
+async def open_workspace(settings: WorkspaceSettings) -> AsyncIterator[Workspace]:
+    """Open a state directory, made where it is not there; use `working()` to carry runs out.
+
+    Raises:
+        NewerStoreError: A newer version of Penstock wrote it.
+        StoreUnavailableError: It cannot be opened.
+    """
+    path = settings.directory / "workflow.sqlite"
+    async with open_sqlite(path, clock=settings.clock, failpoints=settings.failpoints) as stores:
+        place = LocalPlace(settings.directory, settings.cwd, settings.environ, settings.clock)
+        executors: dict[str, Executor] = {
+            "shell": ShellExecutor(place),
+            "python": PythonExecutor(place),
+            "sql": SqlExecutor(place),
+            "http": HttpExecutor(place, allowed_hosts=settings.allowed_hosts),
+        }
+        engine = EmbeddedEngine(
+            stores,
+            executors,
+            settings.directory,
+            settings=settings.engine,
+            secrets=settings.secrets,
+            clock=settings.clock,
+            failpoints=settings.failpoints,
+        )
+        executors["pipeline"] = ChildRunExecutor(engine, partial(_find, stores, settings.cwd))
+        audit = AuditSink(settings.directory / "audit.sqlite")
+        sinks: dict[str, EventSink] = {"audit": audit}
+        if settings.events_file is not None:
+            path = settings.events_file.resolve()
+            sinks[f"file:{path}"] = JsonLinesSink(path)
+        relays = {
+            consumer: Relay(
+                stores.outbox,
+                consumer,
+                sink,
+                clock=settings.clock,
+                failpoints=settings.failpoints,
+            )
+            for consumer, sink in sinks.items()
+        }
+        yield Workspace(engine, stores, Runs(engine, stores), place.logs, audit, relays)

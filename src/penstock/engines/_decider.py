@@ -1,0 +1,170 @@
+"""One event, one decision, one transaction: the only way in which a run changes."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+from penstock.base import Clock
+from penstock.engines._bell import Bell
+from penstock.engines._values import Values
+from penstock.workflow import command, decide, domain, event, record, resolve, states, store
+
+_KEPT: Final = 2_000
+
+Place = tuple[str, str]
+"""Tenant and run."""
+
+
+@dataclass
+class Bells:
+    """Who is to look when a decision was kept."""
+
+    work: Bell
+    timers: Bell
+    stops: Bell
+    admission: Bell
+    changes: set[Bell] = field(default_factory=set)
+    """Of those who wait for some run to change."""
+
+    @classmethod
+    def of(cls, clock: Clock) -> "Bells":
+        """A set of silent bells."""
+        return cls(Bell(clock), Bell(clock), Bell(clock), Bell(clock))
+
+    def ring_for(self, decision: domain.Decision) -> None:
+        """Ring those that this decision gives something to do."""
+        kinds = {type(asked) for asked in decision.commands}
+        for kind, bell in (
+            (command.StartAttempt, self.work),
+            (command.SetTimer, self.timers),
+            (command.StopAttempt, self.stops),
+            (command.AskAdmission, self.admission),
+        ):
+            if kind in kinds:
+                bell.ring()
+        if decision.events:
+            for bell in self.changes:
+                bell.ring()
+        if decision.state.state.final:
+            self.admission.ring()
+
+
+class Decider:
+    """Decides and keeps; answers at once what the kernel wants evaluated.
+
+    Runs are decided on one after the other within this process; another process that was faster is
+    noticed by the version, and the decision is made anew.
+    """
+
+    def __init__(self, runs: store.Store, values: Values, bells: Bells, clock: Clock) -> None:
+        self._runs = runs
+        self._values = values
+        self._bells = bells
+        self._clock = clock
+        self._known: OrderedDict[Place, store.StoredRun] = OrderedDict()
+        self._locks: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
+
+    async def create(self, run: store.StoredRun, happened: event.Submitted) -> bool:
+        """Keep a new run; False if there is one of that id."""
+        decision = decide(run.record, happened, self._clock.now())
+        created = await self._runs.create(run, decision)
+        if created:
+            self._bells.ring_for(decision)
+        return created
+
+    async def load(self, tenant: str, run: str) -> store.StoredRun:
+        """A run as this process knows it; perhaps not as it is.
+
+        Raises:
+            LookupError: There is no such run.
+        """
+        return self._known.get((tenant, run)) or await self._runs.load(tenant, run)
+
+    async def offering(self, place: Place, ref: record.AttemptRef) -> store.StoredRun:
+        """The run, no older than the decision that asked for this attempt.
+
+        Another process may have made that decision; the results that the attempt needs came before.
+        """
+        run = await self.load(*place)
+        step = run.record.steps[ref.step]
+        unit = step.undo_unit if ref.undo else step.units.get(ref.item)
+        if unit is not None and unit.number == ref.number:
+            return run
+        return await self._runs.load(*place)
+
+    async def happened(
+        self,
+        place: Place,
+        happened: event.Event,
+        *,
+        lease: store.Lease | None = None,
+        result: Any = None,
+    ) -> domain.Decision:
+        """Decide on an event and keep what follows.
+
+        Raises:
+            ConflictError: The lease is gone, or there is no room to admit the run.
+            RefusedError: As `decide`.
+            LookupError: There is no such run.
+        """
+        lock = self._locks.setdefault(place, asyncio.Lock())
+        async with lock:
+            decision = await self._keep(place, happened, lease, result)
+        self._bells.ring_for(decision)
+        for asked in decision.commands:
+            if isinstance(asked, command.ResolveStep):
+                await self.resolve(place, asked.step)
+        return decision
+
+    async def resolve(self, place: Place, name: str) -> None:
+        """Answer `ResolveStep`; harmless where that was done."""
+        run = await self.load(*place)
+        if run.record.steps[name].state is not states.StepState.READY:
+            run = await self._runs.load(*place)
+        step = run.pipeline.definition.spec.steps[name]
+        answer = resolve(name, step, await self._values.of_step(run, name))
+        if step.map is not None:
+            self._values.keep_items(run, name, answer.items)
+        await self.happened(place, answer.event)
+
+    async def _keep(
+        self, place: Place, happened: event.Event, lease: store.Lease | None, result: Any
+    ) -> domain.Decision:
+        run = await self.load(*place)
+        while True:
+            decision = decide(run.record, happened, self._clock.now())
+            try:
+                await self._runs.apply(run, happened, decision, lease=lease, result=result)
+            except store.ConflictError:
+                self._known.pop(place, None)
+                fresh = await self._runs.load(*place)
+                if fresh.record.version == run.record.version:
+                    raise
+                run = fresh
+            except BaseException:
+                self._known.pop(place, None)
+                raise
+            else:
+                return self._remember(place, run, decision)
+
+    def _remember(
+        self, place: Place, run: store.StoredRun, decision: domain.Decision
+    ) -> domain.Decision:
+        if decision.state.state.final:
+            self._known.pop(place, None)
+            return decision
+        self._known[place] = store.StoredRun(
+            run.tenant,
+            decision.state,
+            run.pipeline,
+            run.params,
+            run.run_key,
+            trigger=run.trigger,
+            lane=run.lane,
+        )
+        self._known.move_to_end(place)
+        if len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+        return decision

@@ -1,0 +1,55 @@
+"""Results that are too large for a row: kept in a file, and named by what is in it."""
+
+import asyncio
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+INLINE_BYTES: Final = 64 * 1024
+"""Largest result, as JSON, that is kept in its row."""
+
+_REFERENCE: Final = "$penstock.result"
+
+
+class Payloads:
+    """Large results in a directory. Equal results share a file; none is ever changed."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def put(self, value: Any) -> Any:
+        """Return what to keep in the row: the value, or a reference to it, durable by then."""
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(text) <= INLINE_BYTES:
+            return value
+        digest = hashlib.sha256(text).hexdigest()
+        await asyncio.to_thread(self._write, digest, text)
+        return {_REFERENCE: digest, "bytes": len(text)}
+
+    async def get(self, kept: Any) -> Any:
+        """Return the value behind what `put` gave; items of a list are looked at one by one."""
+        if isinstance(kept, list):
+            return [await self.get(item) for item in kept]
+        if not isinstance(kept, dict) or kept.keys() != {_REFERENCE, "bytes"}:
+            return kept
+        path = self._directory / f"{kept[_REFERENCE]}.json"
+        return json.loads(await asyncio.to_thread(path.read_bytes))
+
+    def _write(self, digest: str, text: bytes) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        path = self._directory / f"{digest}.json"
+        if path.exists():
+            return
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        with temporary.open("wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        directory = os.open(self._directory, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)

@@ -1,0 +1,106 @@
+"""What can go wrong on a board."""
+
+from dataclasses import dataclass
+
+from penstock.base import PenstockError
+
+
+class KanbanError(PenstockError):
+    """Anything that a board, a bucket or a filter reports."""
+
+
+@dataclass(eq=False)
+class TokenError(KanbanError):
+    """A file is no token, or a token cannot be made of these values; nothing was changed."""
+
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.place} is not a token: {self.reason}"
+
+
+@dataclass(eq=False)
+class TokenExistsError(KanbanError):
+    """The bucket holds a token of this id already; neither of the two was touched."""
+
+    id: str
+    bucket: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.bucket} holds a token {self.id!r} already; "
+            "an id stands for one piece of work on a board: finish or remove the other first"
+        )
+
+
+@dataclass(eq=False)
+class NoSuchTokenError(KanbanError):
+    """No bucket of the board has this token."""
+
+    id: str
+    board: str
+
+    def __str__(self) -> str:
+        return f"no bucket of {self.board} has a token {self.id!r}; `penstock kanban list` shows those there are"
+
+
+@dataclass(eq=False)
+class BucketError(KanbanError):
+    """The directory does not allow what a bucket needs; the token at hand stayed where it was."""
+
+    bucket: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"bucket {self.bucket}: {self.reason}"
+
+
+@dataclass(eq=False)
+class RetryableError(KanbanError):
+    """Raise it from a filter when another attempt may do better."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(eq=False)
+class PermanentError(KanbanError):
+    """Raise it from a filter when no further attempt can help: the token goes to `errors/`."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(eq=False)
+class BoardRunningError(KanbanError):
+    """Another orchestrator runs this board; two would start every filter twice."""
+
+    board: str
+
+    def __str__(self) -> str:
+        return f"the board {self.board} is run by another process; see `penstock kanban status`"
+
+
+@dataclass(eq=False)
+class BoardNotRunningError(KanbanError):
+    """Nobody answers for this board; what needs no running board can still be done."""
+
+    board: str
+
+    def __str__(self) -> str:
+        return f"no orchestrator runs the board {self.board}; start it: penstock kanban run"
+
+
+@dataclass(eq=False)
+class CommandRefusedError(KanbanError):
+    """The running board did not carry out a command."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason

@@ -1,0 +1,133 @@
+"""Extractor: unpacks tar and zip archives that nobody vouches for."""
+
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from pydantic import Field
+
+from penstock.base import Size
+from penstock.kanban._compress import open_compressed
+from penstock.kanban._data import CHUNK, only_data, publish_folder, reference, remove, scratch
+from penstock.kanban._errors import PermanentError
+from penstock.kanban._filter import Arguments, Filter, Outcome
+from penstock.kanban._token import Token
+
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
+
+
+class ExtractorArguments(Arguments):
+    """How much an archive may hold."""
+
+    max_files: int = Field(default=100_000, ge=1)
+    """Most files and directories."""
+
+    max_bytes: Size = 100 * 2**30
+    """Most bytes in all, unpacked."""
+
+    max_ratio: int = Field(default=200, ge=1)
+    """Most unpacked bytes for each packed one, once a hundred megabytes are passed."""
+
+    keep: bool = False
+    """Keep the archive."""
+
+
+@dataclass
+class _Guard:
+    """Counts what comes out, and believes no header."""
+
+    packed: int
+    args: ExtractorArguments
+    files: int = 0
+    size: int = 0
+
+    def name(self, name: str, folder: Path) -> Path:
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
+            raise PermanentError(f"the archive names {name!r}, which leads out of it")
+        self.files += 1
+        if self.files > self.args.max_files:
+            raise PermanentError(f"the archive holds more than {self.args.max_files:,} files")
+        return folder.joinpath(*path.parts)
+
+    def copy(self, source: Any, target: BinaryIO) -> None:
+        while block := source.read(CHUNK):
+            self.size += len(block)
+            if self.size > self.args.max_bytes:
+                raise PermanentError(
+                    f"the archive unpacks to more than {self.args.max_bytes:,} bytes"
+                )
+            if self.size > max(100_000_000, self.packed * self.args.max_ratio):
+                raise PermanentError(
+                    f"the archive unpacks to more than {self.args.max_ratio} times its size"
+                )
+            target.write(block)
+
+
+class Extractor(Filter):
+    """Unpacks the archive of a token into a directory of the token's name.
+
+    Only plain files and directories come out, with plain permissions: links, devices, names that
+    lead out, and bombs are errors. The directory has its name only when it is whole.
+    """
+
+    arguments = ExtractorArguments
+
+    def process(self, token: Token) -> Outcome:
+        archive = only_data(token, self.context)
+        folder = archive.parent / f"{token.id}.d"
+        if archive.exists():
+            with scratch(folder) as part:
+                self._unpack(archive, part)
+                publish_folder(part, folder)
+        elif not folder.is_dir():
+            raise PermanentError(f"the archive {archive} is gone")
+        if not self.args.keep:
+            remove(archive)
+        files = sum(found.is_file() for found in folder.rglob("*"))
+        return token.with_data(reference(archive.parent, folder)).with_fields(files=files)
+
+    def _unpack(self, archive: Path, part: Path) -> None:
+        guard = _Guard(archive.stat().st_size, self.args)
+        try:
+            members = _zip(archive) if zipfile.is_zipfile(archive) else _tar(archive)
+            for name, source in members:
+                path = guard.name(name, part)
+                if source is None:
+                    path.mkdir(parents=True, exist_ok=True)
+                    continue
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("xb") as target:
+                    guard.copy(source, target)
+        except _DAMAGED as error:
+            raise PermanentError(f"the archive {archive.name} is damaged: {error}") from error
+        except FileExistsError as error:
+            raise PermanentError(f"the archive holds {error.filename} twice") from error
+
+
+def _tar(archive: Path) -> Iterator[tuple[str, Any]]:
+    with open_compressed(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        for member in tar:
+            if member.isdir():
+                yield member.name, None
+            elif member.isreg():
+                yield member.name, tar.extractfile(member)
+            else:
+                raise PermanentError(f"the archive holds {member.name!r}, a link or a device")
+
+
+def _zip(archive: Path) -> Iterator[tuple[str, Any]]:
+    with zipfile.ZipFile(archive) as packed:
+        for member in packed.infolist():
+            if member.is_dir():
+                yield member.filename, None
+            elif (member.external_attr >> 28) == 0o12:
+                raise PermanentError(f"the archive holds {member.filename!r}, a link")
+            else:
+                with packed.open(member) as source:
+                    yield member.filename, source

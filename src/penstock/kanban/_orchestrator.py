@@ -1,0 +1,240 @@
+"""Runs a board: prepares, seeds, starts, watches, answers, tears down."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.base import Clock, SystemClock
+from penstock.kanban._bookkeeper import Bookkeeper, rebuild
+from penstock.kanban._catalogue import chosen
+from penstock.kanban._config import FilterConfig
+from penstock.kanban._control import hold, serve
+from penstock.kanban._crew import Crew
+from penstock.kanban._errors import KanbanError
+from penstock.kanban._ledger import Ledger
+from penstock.kanban._load import Board, load_board
+from penstock.kanban._metrics import export
+from penstock.kanban._recovery import recover
+from penstock.kanban._seeding import Seeder
+from penstock.kanban._status import BoardStatus, board_status
+from penstock.telemetry import HealthBoard, Metrics, TelemetryServer, get_logger
+
+_TICK_S = 0.5
+_IDLE_TICK_S = 0.1
+_JANITOR_S = 30.0
+
+
+@dataclass(frozen=True)
+class BoardReport:
+    """How a run of a board ended."""
+
+    status: BoardStatus
+    late: bool
+    """Whether a worker was killed because it did not finish in time."""
+
+    @property
+    def exit_code(self) -> int:
+        """0, 1 if tokens lie in errors, 4 if the drain took too long."""
+        if self.late:
+            return 4
+        return 1 if self.status.errors else 0
+
+
+class Orchestrator:
+    """One run of a board. `run` returns when `stop` was called, or, if so asked, when nothing is left to do."""
+
+    def __init__(
+        self,
+        board: Board,
+        *,
+        environ: Mapping[str, str],
+        sample: Sequence[str] = (),
+        until_idle: bool = False,
+        metrics_address: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Get ready; nothing is touched.
+
+        Args:
+            board: What to run.
+            environ: For the workers, and for references in a configuration that is read again.
+            sample: Seed these ids instead of the catalogue.
+            until_idle: End when no token can move any more.
+            metrics_address: Serve `/metrics` here, as `host:port`; port 0 takes a free one.
+            clock: For backoff.
+        """
+        self.board = board
+        self._environ = environ
+        self._sample = sample
+        self._until_idle = until_idle
+        self._metrics_address = metrics_address
+        self._clock: Clock = clock or SystemClock()
+        self._log = get_logger("penstock.kanban")
+        self._crew = Crew(board, environ=environ, clock=self._clock, log=self._log)
+        self._ledger = Ledger(board.state / "ledger.sqlite")
+        self._keeper = Bookkeeper(board, self._ledger)
+        self._seeder = Seeder(board, self._ledger)
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Drain: tokens in hand are finished, then `run` returns. Fine twice."""
+        self._stop.set()
+
+    async def run(self) -> BoardReport:
+        """Run the board.
+
+        Raises:
+            BoardRunningError: Another orchestrator runs it.
+            BucketError: A bucket cannot be prepared.
+            ConfigError: The catalogue cannot be read.
+        """
+        with ExitStack() as stack:
+            stack.callback(os.close, hold(self.board))
+            await asyncio.to_thread(self._prepare)
+            if self._metrics_address is not None:
+                stack.callback(self._serve_metrics(self._metrics_address).stop)
+            for config in self.board.config.filters:
+                self._crew.start(config)
+            background = [
+                asyncio.create_task(serve(self.board, self._answer), name="kanban/control"),
+                asyncio.create_task(self._tick(), name="kanban/tick"),
+            ]
+            try:
+                await self._until_stopped(background)
+            finally:
+                for task in background:
+                    task.cancel()
+                await self._crew.stop()
+                await asyncio.gather(*background, return_exceptions=True)
+            await asyncio.to_thread(self._recover)
+            await asyncio.to_thread(self._keeper.look)
+            return BoardReport(board_status(self.board), self._crew.late)
+
+    def _serve_metrics(self, address: str) -> TelemetryServer:
+        metrics = Metrics(max_series=10_000)
+        export(metrics, lambda: self.board, self._crew)
+        server = TelemetryServer(metrics, HealthBoard(self._clock))
+        self._log.info("serving metrics", address=server.start(address))
+        return server
+
+    async def _until_stopped(self, background: "list[asyncio.Task[None]]") -> None:
+        stopped = asyncio.create_task(self._stop.wait(), name="kanban/stop")
+        try:
+            done, _ = await asyncio.wait(
+                {stopped, *background}, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            stopped.cancel()
+        for task in done - {stopped}:
+            task.result()
+
+    def _prepare(self) -> None:
+        for pipe in self.board.pipes:
+            self.board.bucket(pipe).prepare()
+        for folder in (self.board.settings.processing_bucket, self.board.settings.done_bucket):
+            (self.board.root / folder).mkdir(parents=True, exist_ok=True)
+        self._recover()
+        rebuild(self.board, self._ledger)
+        self._ledger.offer(chosen(self.board, self._sample))
+        self._seeder.seed(self._sample)
+
+    def _recover(self) -> None:
+        limit = self.board.settings.crash_limit
+        for pipe in self.board.pipes:
+            recover(self.board.bucket(pipe), crash_limit=limit)
+
+    async def _tick(self) -> None:
+        """Keep the ledger, let more tokens in, look after the dead of others, notice the end."""
+        since_janitor = 0.0
+        pause = _IDLE_TICK_S if self._until_idle else _TICK_S
+        while True:
+            await asyncio.sleep(pause)
+            since_janitor += pause
+            try:
+                await asyncio.to_thread(self._keeper.look)
+                await asyncio.to_thread(self._seeder.seed, self._sample)
+                if since_janitor > _JANITOR_S:
+                    since_janitor = 0.0
+                    await asyncio.to_thread(self._recover)
+            except KanbanError as error:
+                self._log.error("the board cannot be kept for now", reason=str(error))
+            if self._until_idle and await asyncio.to_thread(self._idle):
+                self._stop.set()
+
+    def _idle(self) -> bool:
+        """Nothing waits, is worked on, or will come back: seen in the order in which tokens move."""
+        if self._seeder.more(self._sample):
+            return False
+        return not any(
+            self.board.bucket(pipe).counts().content
+            for pipe in self.board.pipes
+            if pipe not in self.board.ends
+        )
+
+    async def _answer(self, request: dict[str, Any]) -> Any:
+        handlers = {
+            "status": self._say_status,
+            "start": self._start,
+            "stop": self._stop_filters,
+            "restart": self._restart,
+            "reload": self._reload,
+            "shutdown": self._shutdown,
+        }
+        return await handlers[request["command"]](request)
+
+    async def _say_status(self, _: dict[str, Any]) -> Any:
+        return [
+            {
+                "filter": hand.filter,
+                "worker": hand.name,
+                "state": hand.state,
+                "pid": hand.pid,
+                "restarts": hand.restarts,
+                "last": hand.last,
+            }
+            for hand in self._crew.hands
+        ]
+
+    def _named(self, request: dict[str, Any]) -> list[FilterConfig]:
+        name = request.get("name") or ""
+        found = [f for f in self.board.config.filters if name in {"", f.name}]
+        if not found:
+            names = ", ".join(config.name for config in self.board.config.filters)
+            raise LookupError(f"no filter is named {name!r}; there are: {names}")
+        return found
+
+    async def _start(self, request: dict[str, Any]) -> Any:
+        for config in self._named(request):
+            self._crew.start(config)
+        return [config.name for config in self._named(request)]
+
+    async def _stop_filters(self, request: dict[str, Any]) -> Any:
+        await asyncio.gather(*(self._crew.stop(config.name) for config in self._named(request)))
+        return [config.name for config in self._named(request)]
+
+    async def _restart(self, request: dict[str, Any]) -> Any:
+        await self._stop_filters(request)
+        return await self._start(request)
+
+    async def _shutdown(self, _: dict[str, Any]) -> Any:
+        self._stop.set()
+        return "draining"
+
+    async def _reload(self, _: dict[str, Any]) -> Any:
+        """Read the configuration again; only filters that changed are drained and started anew (K8)."""
+        fresh = await asyncio.to_thread(load_board, self.board.file, self._environ)
+        before = {config.name: config for config in self.board.config.filters}
+        after = {config.name: config for config in fresh.config.filters}
+        shared = fresh.settings != self.board.settings
+        changed = [n for n, c in before.items() if shared or after.get(n) != c]
+        await asyncio.gather(*(self._crew.stop(name) for name in changed))
+        for pipe in fresh.pipes:
+            await asyncio.to_thread(fresh.bucket(pipe).prepare)
+        self.board = self._crew.board = self._seeder.board = fresh
+        self._keeper = Bookkeeper(fresh, self._ledger)
+        for config in fresh.config.filters:
+            self._crew.start(config)
+        return {"changed": changed, "added": sorted(set(after) - set(before))}

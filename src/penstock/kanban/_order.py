@@ -1,0 +1,152 @@
+"""Which token is next: by priority, then by age, without looking at a large bucket for every claim."""
+
+import heapq
+import os
+import random
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from penstock.kanban._places import Places, is_token
+from penstock.kanban._token import Priority
+
+_KEPT = 16_384
+_FRESH_S = 0.05
+_OLDEST_TURN = 8
+_RESCAN_S = 2.0
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Candidate:
+    """A file that was seen waiting; another worker may have it by now."""
+
+    since: float
+    """When it arrived, or may be taken again: seconds since 1970."""
+    name: str
+    folder: str
+
+
+class Order:
+    """The candidates of one bucket, for one worker.
+
+    A directory is read again only when its time of modification says that something came or went,
+    and every two seconds. One claim in eight goes to the token that waits longest whatever its
+    priority, so that low ones are late but never forgotten.
+    """
+
+    def __init__(self, places: Places, *, wall: Callable[[], float], seed: str) -> None:
+        self._lanes = [_Lane(places.shelves(priority), wall) for priority in Priority]
+        self._delayed = _Lane([places.delayed], wall, due=True)
+        self._turn = 0
+        self._losses = 0
+        self._chance = random.Random(seed)  # noqa: S311 - spreads rivals, guards nothing
+
+    def candidates(self) -> Iterator[Candidate]:
+        """The next one each time, until there is none; say `lost` or `won` in between.
+
+        Each directory is read once at most, so that what cannot be taken yet is met once.
+        """
+        for lane in (*self._lanes, self._delayed):
+            lane.looked = False
+        while (found := self._next()) is not None:
+            yield found
+
+    def won(self) -> None:
+        """The last candidate was claimed."""
+        self._turn += 1
+        self._losses = 0
+
+    def lost(self) -> None:
+        """Another worker was quicker: look a little further down, so that rivals part."""
+        self._losses = min(self._losses + 1, 6)
+
+    def put_off(self, candidate: Candidate) -> None:
+        """It could not be taken yet; look at its directory again."""
+        for lane in (*self._lanes, self._delayed):
+            lane.look_again(candidate.folder)
+
+    def put_back(self, candidate: Candidate) -> None:
+        """It was not tried; it stays the next."""
+        for lane in (*self._lanes, self._delayed):
+            if candidate.folder in lane.folders:
+                lane.queue.appendleft(candidate)
+
+    def next_due(self) -> float | None:
+        """When the first delayed token may be taken, as far as was seen."""
+        return self._delayed.next_due
+
+    def _next(self) -> Candidate | None:
+        lanes = [lane for lane in (self._delayed, *self._lanes) if lane.fill()]
+        if not lanes:
+            return None
+        if self._turn % _OLDEST_TURN == _OLDEST_TURN - 1:
+            lanes.sort(key=lambda lane: lane.queue[0])
+        queue = lanes[0].queue
+        if self._losses:
+            queue.rotate(-self._chance.randrange(min(1 << self._losses, len(queue))))
+        return queue.popleft()
+
+
+class _Lane:
+    """The tokens of one priority, oldest first; those of the same instant by name."""
+
+    def __init__(self, folders: list[str], wall: Callable[[], float], *, due: bool = False) -> None:
+        self.folders = folders
+        self.queue: deque[Candidate] = deque()
+        self.next_due: float | None = None
+        self.looked = False
+        self._wall = wall
+        self._due = due
+        self._read: dict[str, tuple[int, float]] = {}
+
+    def look_again(self, folder: str) -> None:
+        self._read.pop(folder, None)
+
+    def fill(self) -> bool:
+        """Whether there is a candidate, after a look at the directories where that is needed."""
+        if self.queue or self.looked:
+            return bool(self.queue)
+        self.looked = True
+        now = self._wall()
+        changed = [folder for folder in self.folders if self._changed(folder, now)]
+        if not changed:
+            return False
+        found = [candidate for folder in changed for candidate in self._entries(folder, now)]
+        if len(found) > _KEPT:
+            found = heapq.nsmallest(_KEPT, found)
+            self._read.clear()
+        self.queue.extend(sorted(found))
+        return bool(self.queue)
+
+    def _changed(self, folder: str, now: float) -> bool:
+        """Whether to read a directory, of which it is remembered that it was read.
+
+        A directory that changed within the granularity of its clock is read again.
+        """
+        try:
+            modified = os.stat(folder).st_mtime_ns
+        except FileNotFoundError:
+            return False
+        known, read_at = self._read.get(folder, (0, 0.0))
+        if self.next_due is not None and self.next_due <= now:
+            known = 0
+        if known == modified and 0 <= now - read_at < _RESCAN_S:
+            return False
+        settled = modified / 1e9 < now - _FRESH_S
+        self._read[folder] = (modified if settled else 0, now)
+        return True
+
+    def _entries(self, folder: str, now: float) -> Iterator[Candidate]:
+        self.next_due = None
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not is_token(entry.name):
+                    continue
+                try:
+                    since = entry.stat(follow_symlinks=False).st_mtime
+                except FileNotFoundError:
+                    continue
+                if self._due and since > now:
+                    self.next_due = min(since, self.next_due or since)
+                else:
+                    yield Candidate(since, entry.name, folder)

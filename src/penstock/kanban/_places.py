@@ -1,0 +1,117 @@
+"""Where things lie in a bucket's directory."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from zlib import crc32
+
+from penstock.kanban._disk import exists, names_in
+from penstock.kanban._token import SUFFIX, Priority
+
+_SHELF = re.compile(r"[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The paths of one bucket. Waiting tokens lie in the directory itself, or in `high/` and `low/`."""
+
+    root: str
+    fan_out: bool = False
+    """Spread each lane over 256 shelves, `00` to `ff`: for buckets of far more than 100,000 tokens."""
+
+    @property
+    def claimed(self) -> str:
+        """One directory per worker."""
+        return f"{self.root}/claimed"
+
+    @property
+    def errors(self) -> str:
+        """What no attempt will help, each with its reason."""
+        return f"{self.root}/errors"
+
+    @property
+    def delayed(self) -> str:
+        """What waits for its next attempt: the time of modification is when it may be taken."""
+        return f"{self.root}/delayed"
+
+    @property
+    def tmp(self) -> str:
+        """What is being written."""
+        return f"{self.root}/tmp"  # noqa: S108 - of the bucket, not of the system
+
+    @property
+    def lock(self) -> str:
+        """The file whose lock guards the limit."""
+        return f"{self.tmp}/.lock"
+
+    def directories(self) -> list[str]:
+        """All that must be there, the outermost first."""
+        lanes = [self.lane(priority) for priority in Priority]
+        fixed = [self.root, *lanes, self.claimed, self.errors, self.delayed, self.tmp]
+        if self.fan_out:
+            fixed += [f"{lane}/{number:02x}" for lane in lanes for number in range(256)]
+        return list(dict.fromkeys(fixed))
+
+    def lane(self, priority: Priority) -> str:
+        """Where tokens of a priority wait."""
+        return self.root if priority is Priority.NORMAL else f"{self.root}/{priority}"
+
+    def shelf(self, identity: str, priority: Priority) -> str:
+        """The directory in which one token waits."""
+        lane = self.lane(priority)
+        return f"{lane}/{crc32(identity.encode()) & 0xFF:02x}" if self.fan_out else lane
+
+    def waiting(self, identity: str, priority: Priority) -> str:
+        """The path of one waiting token."""
+        return f"{self.shelf(identity, priority)}/{identity}{SUFFIX}"
+
+    def shelves(self, priority: Priority) -> list[str]:
+        """The directories of a lane in which tokens lie, whoever put them there."""
+        lane = self.lane(priority)
+        if self.fan_out:
+            return [lane, *(f"{lane}/{number:02x}" for number in range(256))]
+        return [lane]
+
+    def workers(self) -> Iterator[str]:
+        """The directories of those who hold claims, or held some when they died."""
+        for name in names_in(self.claimed):
+            if not name.startswith("."):
+                yield f"{self.claimed}/{name}"
+
+    def free_error(self, identity: str) -> str:
+        """A path in `errors/` for a token; errors of an earlier token of the same id are kept."""
+        number, path = 1, f"{self.errors}/{identity}{SUFFIX}"
+        while exists(path):
+            number += 1
+            path = f"{self.errors}/{identity}~{number}{SUFFIX}"
+        return path
+
+    def find(self, identity: str) -> tuple[str, str] | None:
+        """Where a token lies: the word for it, and its path."""
+        name = identity + SUFFIX
+        for priority in Priority:
+            for shelf in {self.lane(priority), self.shelf(identity, priority)}:
+                if exists(path := f"{shelf}/{name}"):
+                    return "waiting", path
+        for word, folder in (("delayed", self.delayed), ("error", self.errors)):
+            if exists(path := f"{folder}/{name}"):
+                return word, path
+        for worker in self.workers():
+            if exists(path := f"{worker}/{name}"):
+                return "claimed", path
+        return None
+
+
+def token_names(path: str) -> list[str]:
+    """The names of the token files in a directory."""
+    return [name for name in names_in(path) if is_token(name)]
+
+
+def is_token(name: str) -> bool:
+    """Whether a file of this name is meant as a token; other names are left alone."""
+    return name.endswith(SUFFIX) and not name.startswith(".")
+
+
+def is_shelf(name: str) -> bool:
+    """Whether a directory of this name is one of the 256 shelves."""
+    return _SHELF.fullmatch(name) is not None

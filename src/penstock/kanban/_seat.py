@@ -1,0 +1,313 @@
+"""A worker's seat at a bucket: the claims in its hands, and what becomes of them."""
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from penstock.kanban._bucket import Bucket
+from penstock.kanban._errors import BucketError, TokenError, TokenExistsError
+from penstock.kanban._order import Candidate, Order
+from penstock.kanban._returning import put_back, refuse
+from penstock.kanban._settlement import Settlement, carry_out
+from penstock.kanban._sitting import leave_seat, take_seat
+from penstock.kanban._token import SUFFIX, Token, Visit, decode, stamp
+
+ADOPTED_AFTER_S = 2.0
+_FRESH: dict[str, Any] = {"attempts": 0, "reason": "", "not_before": ""}
+"""A token that moves on starts anew in its next bucket."""
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """A token in the hands of a worker, until that settles it or dies."""
+
+    token: Token
+    path: str
+    start: str
+    """When it was claimed: RFC 3339, UTC."""
+
+
+class Seat:
+    """The place of one worker at its input bucket; open it in a `with` block, in one thread.
+
+    Its claims are live as long as the process lives: a lock that the kernel frees at death says so.
+    What is still in hand when the block ends goes back. A claim is settled by exactly one of
+    `move`, `split`, `fail`, `delay`, `discard` and `release`.
+    """
+
+    def __init__(
+        self, bucket: Bucket, worker: str, *, into: Bucket | None = None, stage: str = ""
+    ) -> None:
+        """Take a seat.
+
+        Args:
+            bucket: Where tokens come from.
+            worker: Unique among living workers of the bucket.
+            into: Where finished tokens go: room there is reserved with each claim.
+            stage: What the history calls this work; by default the bucket's name.
+        """
+        self.bucket = bucket
+        self.worker = worker
+        self.into = into
+        self.hands: dict[str, Claim] = {}
+        self._stage = stage or bucket.name
+        self._folder = f"{bucket.places.claimed}/{worker}"
+        self._descriptor = -1
+        self._order = Order(bucket.places, wall=self._wall, seed=worker)
+
+    def __enter__(self) -> Self:
+        with self.bucket.translated():
+            self._descriptor = take_seat(self._folder, self.bucket)
+            if self.into is not None:
+                here, there = os.stat(self.bucket.path), os.stat(self.into.path)
+                if here.st_dev != there.st_dev:
+                    raise BucketError(
+                        str(self.into.path),
+                        f"it lies on another file system than {self.bucket.path}: tokens move by "
+                        "rename, so all buckets of a board lie on one file system",
+                    )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for claim in list(self.hands.values()):
+            self.release(claim)
+        with suppress(OSError):  # a recovery that finds it empty removes it
+            leave_seat(self._folder, self.bucket)
+        os.close(self._descriptor)
+
+    def claim(self, limit: int = 1) -> list[Claim]:
+        """Claim up to so many tokens that may be worked on now; fewer where downstream is full.
+
+        Args:
+            limit: The most to claim.
+
+        Raises:
+            BucketError: The directory does not allow it; nothing is lost.
+        """
+        claims: list[Claim] = []
+        with self.bucket.translated(), ExitStack() as locks:
+            locks.enter_context(self.bucket.entry())
+            room = None
+            if self.into is not None and self.into.limit:
+                locks.enter_context(self.into.entry())
+                room = self.into.room()
+                if not room.open:
+                    return claims
+            for candidate in self._order.candidates():
+                claim = self._take(candidate)
+                if claim is None:
+                    continue
+                if room is not None and not room.take(claim.token.size):
+                    self._undo(claim, candidate)
+                    break
+                claims.append(claim)
+                if len(claims) == limit:
+                    break
+        self.bucket.failpoints.cross("seat.claimed")
+        return claims
+
+    def claim_ids(self, ids: Sequence[str]) -> list[Claim]:
+        """Claim those tokens that wait, and are still there; room downstream is not asked for."""
+        claims = []
+        with self.bucket.translated(), self.bucket.entry():
+            for identity in ids:
+                word, path = self.bucket.places.find(identity) or ("", "")
+                if word == "waiting":
+                    folder, name = os.path.split(path)
+                    claim = self._take(Candidate(0.0, name, folder))
+                    claims += [claim] if claim else []
+        return claims
+
+    def next_due(self) -> float | None:
+        """When the first delayed token may be taken, in seconds since 1970, as far as was seen."""
+        return self._order.next_due()
+
+    def move(self, claim: Claim, token: Token) -> None:
+        """Hand the token on, changed, to the bucket `into`: first its content, then its place.
+
+        Raises:
+            TokenExistsError: That bucket has a token of this id; this one went to `errors/`.
+        """
+        self.move_many([(claim, token)])
+
+    def move_many(self, moves: Sequence[tuple[Claim, Token]]) -> None:
+        """Hand on several tokens; one sync makes the whole group durable.
+
+        Raises:
+            TokenExistsError: The bucket `into` has a token of the same id as one of them, which
+                went to `errors/`; those after it are still in hand.
+        """
+        if self.into is None:
+            raise BucketError(str(self.bucket.path), "this seat has no bucket to move tokens into")
+        written = [(claim, self._visited(claim, token, "done", **_FRESH)) for claim, token in moves]
+        alone = len(written) == 1
+        with self.bucket.translated():
+            for claim, token in written:
+                self._write_aside(claim, token, sync=self.bucket.sync and alone)
+            if self.bucket.sync and not alone:
+                self.bucket.disk.sync_all(self._folder)
+            for claim, token in written:
+                self._hand_on(claim, token, self.into)
+            if self.bucket.sync:
+                for shelf in {self.into.places.shelf(t.id, t.priority) for _, t in written}:
+                    self.bucket.disk.sync_directory(shelf)
+                self.bucket.disk.sync_directory(self._folder)
+
+    def split(self, claims: Sequence[Claim], children: Sequence[Token]) -> None:
+        """Replace tokens in hand by others, in the bucket `into`: all at one instant.
+
+        The children are written aside and made durable; one rename decides. Before it a crash
+        leaves the claims as they were, after it recovery only finishes the moves.
+
+        Raises:
+            TokenError: Children share an id among themselves, or with one of the claims.
+        """
+        if self.into is None:
+            raise BucketError(str(self.bucket.path), "this seat has no bucket to move tokens into")
+        ids = [child.id for child in children] + [claim.token.id for claim in claims]
+        if len(ids) != len(set(ids)):
+            raise TokenError(claims[0].token.id, f"expected ids of their own, got {sorted(ids)}")
+        visited = [self._visited(claims[0], child, "done", attempts=0) for child in children]
+        settlement = Settlement(
+            folder=f"{self._folder}/{claims[0].token.id}.out",
+            members=tuple(os.path.basename(claim.path) for claim in claims),
+            target=os.path.relpath(self.into.path, self.bucket.path),
+        )
+        with self.bucket.translated():
+            settlement.write(self.bucket, visited)
+            self.bucket.failpoints.cross("seat.prepared")
+            decided = settlement.decide(self.bucket)
+            self.bucket.failpoints.cross("seat.decided")
+            carry_out(decided, self.bucket, self.into)
+        for claim in claims:
+            del self.hands[claim.path]
+
+    def fail(self, claim: Claim, reason: str) -> None:
+        """Put the token into `errors/`, with the reason: no further attempt can help."""
+        changed = self._visited(claim, claim.token, "failed", why=reason, reason=reason)
+        self._return(claim, changed, self.bucket.places.free_error(claim.token.id))
+
+    def delay(self, claim: Claim, seconds: float, reason: str, *, counted: bool = True) -> None:
+        """Put the token aside for a while; `counted` says that an attempt was made and failed."""
+        moment = self.bucket.clock.now().timestamp() + seconds
+        changed = self._visited(
+            claim,
+            claim.token,
+            "retry" if counted else "later",
+            why=reason,
+            attempts=claim.token.attempts + counted,
+            not_before=stamp(datetime.fromtimestamp(moment, UTC)),
+        )
+        target = f"{self.bucket.places.delayed}/{changed.id}{SUFFIX}"
+        self._return(claim, changed, target, due=moment)
+
+    def discard(self, claim: Claim) -> None:
+        """Remove the token: its work is done and nobody comes after it."""
+        with self.bucket.translated():
+            self.bucket.disk.remove(claim.path)
+            if self.bucket.sync:
+                self.bucket.disk.sync_directory(self._folder)
+        del self.hands[claim.path]
+
+    def release(self, claim: Claim) -> None:
+        """Put the token back where it was taken, as it was."""
+        with self.bucket.translated(), self.bucket.entry():
+            put_back(self.bucket, claim.path, claim.token)
+        del self.hands[claim.path]
+
+    def _take(self, candidate: Candidate) -> Claim | None:
+        """Read, then rename: what our programs wrote is whole and never changes while it waits."""
+        disk, path = self.bucket.disk, f"{candidate.folder}/{candidate.name}"
+        stem = candidate.name.removesuffix(SUFFIX)
+        try:
+            token, ours = decode(disk.read(path), place=path, stem=stem)
+            problem = ""
+        except FileNotFoundError:
+            self._order.lost()
+            return None
+        except (IsADirectoryError, PermissionError) as error:
+            token, ours, problem = None, False, f"cannot be read: {error.strerror}"
+        except TokenError as error:
+            token, ours, problem = None, False, str(error)
+        if not ours and self._wall() - candidate.since < ADOPTED_AFTER_S:
+            self._order.put_off(candidate)  # somebody may still be writing it
+            return None
+        target = f"{self._folder}/{candidate.name}"
+        try:
+            disk.rename(path, target)
+        except FileNotFoundError:
+            if not os.path.isdir(self._folder):
+                raise
+            self._order.lost()
+            return None
+        self._order.won()
+        if token is None:
+            refuse(self.bucket, target, problem)
+            return None
+        claim = Claim(token, target, stamp(self.bucket.clock.now()))
+        self.hands[target] = claim
+        return claim
+
+    def _undo(self, claim: Claim, candidate: Candidate) -> None:
+        self.bucket.disk.rename_new(claim.path, f"{candidate.folder}/{candidate.name}")
+        del self.hands[claim.path]
+        self._order.put_back(candidate)
+
+    def _visited(
+        self, claim: Claim, token: Token, result: str, *, why: str = "", **changes: Any
+    ) -> Token:
+        end = stamp(self.bucket.clock.now())
+        visit = Visit(self._stage, self.worker, claim.start, end, result, why)
+        return token.with_visit(visit, **changes)
+
+    def _hand_on(self, claim: Claim, token: Token, into: Bucket) -> None:
+        self.bucket.disk.rename(f"{claim.path}.tmp", claim.path)
+        self.bucket.failpoints.cross("seat.rewritten")
+        try:
+            target = into.places.waiting(token.id, token.priority)
+            self.bucket.disk.rename_new(claim.path, target)
+        except FileExistsError as error:
+            problem = TokenExistsError(token.id, str(into.path))
+            self.fail(replace(claim, token=token), str(problem))
+            raise problem from error
+        self.bucket.failpoints.cross("seat.moved")
+        del self.hands[claim.path]
+
+    def _write_aside(self, claim: Claim, token: Token, *, sync: bool) -> None:
+        path, data = f"{claim.path}.tmp", token.encode()
+        try:
+            self.bucket.disk.write(path, data, sync=sync)
+        except FileExistsError:  # left by an attempt of ours that the disk cut off
+            self.bucket.disk.remove(path)
+            self.bucket.disk.write(path, data, sync=sync)
+
+    def _rewrite(self, claim: Claim, token: Token) -> None:
+        self._write_aside(claim, token, sync=self.bucket.sync)
+        self.bucket.disk.rename(f"{claim.path}.tmp", claim.path)
+
+    def _return(self, claim: Claim, token: Token, target: str, *, due: float | None = None) -> None:
+        with self.bucket.translated(), self.bucket.entry():
+            self._rewrite(claim, token)
+            if due is not None:
+                self.bucket.disk.set_time(claim.path, due)
+            self.bucket.failpoints.cross("seat.returned")
+            self.bucket.disk.rename_new(claim.path, target)
+            self._sync(os.path.dirname(target))
+        del self.hands[claim.path]
+
+    def _sync(self, target: str) -> None:
+        if self.bucket.sync:
+            self.bucket.disk.sync_directory(target)
+            self.bucket.disk.sync_directory(self._folder)
+
+    def _wall(self) -> float:
+        return self.bucket.clock.now().timestamp()

@@ -1,0 +1,202 @@
+"""The token: one piece of work, as a small JSON file that people can read and write."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from penstock.kanban._errors import TokenError
+
+FORMAT = "penstock-token/1"
+SUFFIX = ".json"
+_ID = re.compile(r"[^/\0\s.][^/\0\n\r]{0,199}")
+_HISTORY_KEPT = 200
+
+
+class Priority(StrEnum):
+    """Which tokens go first; also the name of the sub-directory that they wait in."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class DataRef:
+    """A data file that belongs to a token."""
+
+    path: str
+    """Below the processing bucket, or absolute."""
+
+    size: int
+    """Bytes."""
+
+    sha256: str = ""
+    """Hexadecimal; empty where nobody has counted yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One stay of a token in the hands of a filter."""
+
+    stage: str
+    worker: str
+    start: str = ""
+    """RFC 3339, UTC; empty where nobody is left to say."""
+    end: str = ""
+    result: str = "done"
+    """`done`, `retry`, `failed`, `later`, `crash`, `adopted`, `released`."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of work and all that has happened to it. Frozen: `with_x` returns a changed copy."""
+
+    id: str
+    """Unique on the board; also the name of its file. Written `barcode`, read as `id` too."""
+
+    processing_bucket: str = ""
+    """Directory in which its data files are worked on."""
+
+    done_bucket: str = ""
+    """Where they end; `storage_bucket` is the same key."""
+
+    priority: Priority = Priority.NORMAL
+    data: tuple[DataRef, ...] = ()
+    attempts: int = 0
+    """Failed attempts in the stage that it waits for."""
+
+    history: tuple[Visit, ...] = ()
+    reason: str = ""
+    """Why it lies in `errors/`; empty elsewhere."""
+
+    not_before: str = ""
+    """While it is delayed: when it may be taken again. RFC 3339, UTC."""
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Everything else that the file holds; filters read and write it."""
+
+    def __post_init__(self) -> None:
+        if not _ID.fullmatch(self.id) or len(self.id.encode()) > 200:
+            raise TokenError(
+                f"{self.id!r}",
+                "expected an id of 1 to 200 bytes that starts with no dot or blank and holds no slash",
+            )
+
+    @property
+    def size(self) -> int:
+        """Bytes of its data files, or its field `size`: what counts against a limit in bytes."""
+        if not self.data:
+            size = self.fields.get("size", 0)
+            return size if isinstance(size, int) else 0
+        return sum(reference.size for reference in self.data)
+
+    def with_data(self, *data: DataRef) -> "Token":
+        """A copy whose data files are these."""
+        return replace(self, data=data)
+
+    def with_fields(self, **fields: Any) -> "Token":
+        """A copy with these fields of its own set."""
+        return replace(self, fields={**self.fields, **fields})
+
+    def with_visit(self, visit: Visit, **changes: Any) -> "Token":
+        """A copy with one more visit in its history, of which the last 200 are kept."""
+        return replace(self, history=(*self.history, visit)[-_HISTORY_KEPT:], **changes)
+
+    def encode(self) -> bytes:
+        """The JSON document, one line per part, ending in a line feed."""
+        values: dict[str, Any] = {"barcode": self.id}
+        values |= {key: getattr(self, key) for key in _TEXTS if getattr(self, key)}
+        if self.priority is not Priority.NORMAL:
+            values["priority"] = self.priority.value
+        if self.data:
+            values["data"] = [_plain(reference) for reference in self.data]
+        if self.attempts:
+            values["attempts"] = self.attempts
+        values |= self.fields
+        if self.history:
+            values["history"] = [_plain(visit) for visit in self.history]
+        values["format"] = FORMAT
+        return _encode(values).encode() + b"\n"
+
+
+# Made once: json.dumps makes an encoder for every call that does not use its defaults.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",\n ", ": ")).encode
+_TEXTS = ("processing_bucket", "done_bucket", "reason", "not_before")
+_KNOWN = {
+    "barcode", "id", "storage_bucket", "priority", "data", "attempts", "history", "format", *_TEXTS,
+}  # fmt: skip
+
+
+def _plain(value: DataRef | Visit) -> dict[str, Any]:
+    return {name: found for name in value.__slots__ if (found := getattr(value, name)) != ""}
+
+
+def decode(data: bytes, *, place: str, stem: str) -> tuple[Token, bool]:
+    """Read a token, and say whether one of our programs wrote it.
+
+    Args:
+        data: The file's content.
+        place: Where it was found, for the error.
+        stem: The file's name without `.json`: the id where the content names none.
+
+    Raises:
+        TokenError: It is not one.
+    """
+    try:
+        values = json.loads(data)
+    except ValueError as error:
+        raise TokenError(place, f"not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise TokenError(place, "expected one JSON object")
+    named = values.get("barcode", values.get("id", stem))
+    if str(named) != stem:
+        raise TokenError(
+            place,
+            f"its file is named {stem + SUFFIX!r}, but its id is {named!r}; rename one of them",
+        )
+    try:
+        token = _from_values(stem, values)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise TokenError(place, str(error)) from error
+    return token, values.get("format") == FORMAT
+
+
+def _from_values(identity: str, values: dict[str, Any]) -> Token:
+    if values.get("format", FORMAT) != FORMAT:
+        raise ValueError(f"expected format {FORMAT!r}, got {values['format']!r}")
+    return Token(
+        id=identity,
+        processing_bucket=_text(values, "processing_bucket"),
+        done_bucket=_text(values, "done_bucket") or _text(values, "storage_bucket"),
+        priority=Priority(values.get("priority", "normal")),
+        data=tuple(DataRef(**reference) for reference in _list(values, "data")),
+        attempts=int(values.get("attempts", 0)),
+        history=tuple(Visit(**visit) for visit in _list(values, "history")),
+        reason=_text(values, "reason"),
+        not_before=_text(values, "not_before"),
+        fields={key: value for key, value in values.items() if key not in _KNOWN},
+    )
+
+
+def _text(values: dict[str, Any], key: str) -> str:
+    value = values.get(key, "")
+    if not isinstance(value, str):
+        raise TypeError(f"expected {key} to be text, got {value!r}")
+    return value
+
+
+def _list(values: dict[str, Any], key: str) -> Sequence[Any]:
+    value = values.get(key, ())
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"expected {key} to be a list, got {value!r}")
+    return value
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as tokens have it."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,44 @@
+"""Sleep until something comes into a directory: inotify(7) where there is one, else a short sleep."""
+
+import ctypes
+import os
+import select
+import sys
+from collections.abc import Iterable
+
+_COMES = 0x8 | 0x80  # IN_CLOSE_WRITE, IN_MOVED_TO
+_NONBLOCK, _CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
+_POLL_S = 0.25
+
+
+class Watch:
+    """Wakes whoever waits when files come into some directories. A hint: look, whatever it says."""
+
+    def __init__(self, directories: Iterable[str]) -> None:
+        self._wake_read, self.wake_fd = os.pipe2(_NONBLOCK | _CLOEXEC)
+        self._inotify = -1
+        libc = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "linux":
+            self._inotify = libc.inotify_init1(_NONBLOCK | _CLOEXEC)
+        self._complete = self._inotify >= 0
+        for path in directories:
+            if self._inotify >= 0:
+                added = libc.inotify_add_watch(self._inotify, os.fsencode(path), _COMES)
+                self._complete &= added >= 0
+
+    def wait(self, seconds: float) -> None:
+        """Return when something came, when `wake_fd` was written to, or after so many seconds."""
+        longest = seconds if self._complete else min(seconds, _POLL_S)
+        descriptors = [self._wake_read, *([self._inotify] if self._inotify >= 0 else [])]
+        ready, _, _ = select.select(descriptors, [], [], max(longest, 0.0))
+        for descriptor in ready:
+            try:
+                os.read(descriptor, 65_536)
+            except BlockingIOError:
+                continue
+
+    def close(self) -> None:
+        """Stop to watch."""
+        for descriptor in (self._inotify, self._wake_read, self.wake_fd):
+            if descriptor >= 0:
+                os.close(descriptor)

@@ -1,0 +1,136 @@
+"""The ports `Outbox` and `Archive`: what happened, for programs and for people."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from penstock.store._database import Database, Micros, moment
+from penstock.store._rows import Versions
+from penstock.workflow import Pipeline, codec, event, states, store
+
+_COLUMNS: Final = "position, tenant, run, pipeline, digest, event"
+
+
+class SqliteOutbox(store.Outbox):
+    """The outbox in SQLite: one writer gives positions in the order of commits."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, *, after: int, limit: int) -> Sequence[store.OutboxEvent]:
+        return await self._database.read(partial(_read, after, limit))
+
+    async def cursor(self, consumer: str) -> int:
+        return await self._database.read(partial(_cursor, consumer))
+
+    async def advance(self, consumer: str, position: int) -> None:
+        await self._database.write(partial(_advance, consumer, position))
+
+
+class SqliteArchive(store.Archive):
+    """Runs that were, in SQLite."""
+
+    def __init__(self, database: Database, versions: Versions) -> None:
+        self._database = database
+        self._versions = versions
+
+    async def runs(
+        self, tenant: str, *, pipeline: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[store.RunSummary]:
+        return await self._database.read(partial(_runs, tenant, pipeline, after, limit))
+
+    async def events(
+        self, tenant: str, run: str, *, after: int = 0, limit: int = 1_000
+    ) -> Sequence[store.OutboxEvent]:
+        return await self._database.read(partial(_events, tenant, run, after, limit))
+
+    async def history(self, tenant: str, run: str) -> Sequence[tuple[datetime, event.Event]]:
+        return await self._database.read(partial(_history, tenant, run))
+
+    async def versions(self, tenant: str, pipeline: str) -> Sequence[store.VersionSummary]:
+        return await self._database.read(partial(_versions_of, tenant, pipeline))
+
+    async def version(self, tenant: str, digest: str) -> Pipeline:
+        return await self._database.read(lambda db, _: self._versions.get(db, tenant, digest))
+
+
+def _read(after: int, limit: int, db: sqlite3.Connection, _: Micros) -> list[store.OutboxEvent]:
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM outbox WHERE position > ? ORDER BY position LIMIT ?",  # noqa: S608 - a constant
+        (after, limit),
+    )
+    return [_outbox_event(row) for row in rows]
+
+
+def _outbox_event(row: tuple[Any, ...]) -> store.OutboxEvent:
+    position, tenant, run, pipeline, digest, text = row
+    told = codec.decode_domain(json.loads(text), place=f"event {position}")
+    return store.OutboxEvent(position, tenant, run, pipeline, digest, told)
+
+
+def _cursor(consumer: str, db: sqlite3.Connection, _: Micros) -> int:
+    found = db.execute("SELECT position FROM consumer WHERE name = ?", (consumer,)).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _advance(consumer: str, position: int, db: sqlite3.Connection, _: Micros) -> None:
+    db.execute(
+        "INSERT INTO consumer VALUES (?, ?)"
+        " ON CONFLICT DO UPDATE SET position = max(position, excluded.position)",
+        (consumer, position),
+    )
+
+
+def _runs(
+    tenant: str, pipeline: str, after: str, limit: int, db: sqlite3.Connection, _: Micros
+) -> list[store.RunSummary]:
+    rows = db.execute(
+        "SELECT run, pipeline, digest, state, run_key, run_trigger, created_at, changed_at FROM run"
+        " WHERE tenant = :tenant AND (:pipeline = '' OR pipeline = :pipeline)"
+        " AND (:after = '' OR id < (SELECT id FROM run WHERE tenant = :tenant AND run = :after))"
+        " ORDER BY id DESC LIMIT :limit",
+        {"tenant": tenant, "pipeline": pipeline, "after": after, "limit": limit},
+    )
+    return [
+        store.RunSummary(
+            run, name, digest, states.RunState(state), key, trigger, moment(made), moment(changed)
+        )
+        for run, name, digest, state, key, trigger, made, changed in rows
+    ]
+
+
+def _events(
+    tenant: str, run: str, after: int, limit: int, db: sqlite3.Connection, _: Micros
+) -> list[store.OutboxEvent]:
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM outbox WHERE tenant = ? AND run = ? AND seq > ?"  # noqa: S608 - a constant
+        " ORDER BY seq LIMIT ?",
+        (tenant, run, after, limit),
+    )
+    return [_outbox_event(row) for row in rows]
+
+
+def _history(
+    tenant: str, run: str, db: sqlite3.Connection, _: Micros
+) -> list[tuple[datetime, event.Event]]:
+    rows = db.execute(
+        "SELECT at, event FROM history WHERE tenant = ? AND run = ? ORDER BY number", (tenant, run)
+    )
+    return [
+        (moment(at), codec.decode_event(json.loads(text), place=f"history of run {run}"))
+        for at, text in rows
+    ]
+
+
+def _versions_of(
+    tenant: str, pipeline: str, db: sqlite3.Connection, _: Micros
+) -> list[store.VersionSummary]:
+    rows = db.execute(
+        "SELECT digest, created_at FROM version WHERE tenant = ? AND pipeline = ?"
+        " ORDER BY created_at DESC, digest",
+        (tenant, pipeline),
+    )
+    return [store.VersionSummary(digest, moment(at)) for digest, at in rows]

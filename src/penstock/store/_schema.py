@@ -1,0 +1,120 @@
+"""The tables, and how a file of an earlier version becomes one of this."""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Final
+
+from penstock.base import PenstockError
+
+
+@dataclass(eq=False)
+class NewerStoreError(PenstockError):
+    """The store was written by a newer version; nothing was changed."""
+
+    exit_code = 2
+
+    place: str
+    found: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.place} has schema {self.found}, and this version knows up to {len(MIGRATIONS)}; "
+            "use the version of Penstock that wrote it, or a newer one"
+        )
+
+
+_FIRST: Final = """
+CREATE TABLE version (
+  tenant TEXT NOT NULL, digest TEXT NOT NULL, pipeline TEXT NOT NULL, text TEXT NOT NULL,
+  created_at INTEGER NOT NULL, PRIMARY KEY (tenant, digest)
+) WITHOUT ROWID;
+CREATE INDEX version_of ON version (tenant, pipeline, created_at);
+
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant TEXT NOT NULL, run TEXT NOT NULL, pipeline TEXT NOT NULL, digest TEXT NOT NULL,
+  run_key TEXT NOT NULL, run_trigger TEXT NOT NULL, lane TEXT NOT NULL, params TEXT NOT NULL,
+  max_runs INTEGER, max_steps INTEGER, version INTEGER NOT NULL, state TEXT NOT NULL,
+  is_open INTEGER NOT NULL, is_started INTEGER NOT NULL, gives_work INTEGER NOT NULL,
+  head TEXT NOT NULL, created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+  UNIQUE (tenant, run)
+);
+CREATE INDEX run_open ON run (tenant, run) WHERE is_open;
+CREATE INDEX run_started ON run (tenant, pipeline, lane) WHERE is_started;
+CREATE INDEX run_queued ON run (id) WHERE state = 'QUEUED';
+CREATE INDEX run_of ON run (tenant, pipeline, id);
+
+CREATE TABLE step (
+  tenant TEXT NOT NULL, run TEXT NOT NULL, step TEXT NOT NULL, row TEXT NOT NULL,
+  PRIMARY KEY (tenant, run, step)
+) WITHOUT ROWID;
+
+CREATE TABLE result (
+  tenant TEXT NOT NULL, run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NULL,
+  value TEXT NOT NULL, PRIMARY KEY (tenant, run, step, item)
+) WITHOUT ROWID;
+
+CREATE TABLE history (
+  tenant TEXT NOT NULL, run TEXT NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL,
+  event TEXT NOT NULL, PRIMARY KEY (tenant, run, number)
+) WITHOUT ROWID;
+
+CREATE TABLE timer (
+  tenant TEXT NOT NULL, run TEXT NOT NULL, kind TEXT NOT NULL, step TEXT NOT NULL,
+  item INTEGER NOT NULL, number INTEGER NOT NULL, undo INTEGER NOT NULL, due INTEGER NOT NULL,
+  PRIMARY KEY (tenant, run, kind, step, item, number, undo)
+) WITHOUT ROWID;
+CREATE INDEX timer_due ON timer (due);
+
+CREATE TABLE attempt (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant TEXT NOT NULL, run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NULL,
+  number INTEGER NOT NULL, undo INTEGER NOT NULL, key TEXT NOT NULL, stopping INTEGER NOT NULL,
+  worker TEXT NOT NULL DEFAULT '', fence INTEGER NOT NULL DEFAULT 0, until INTEGER, handle TEXT,
+  UNIQUE (tenant, run, step, item, number, undo)
+);
+CREATE INDEX attempt_ready ON attempt (id) WHERE until IS NULL;
+CREATE INDEX attempt_leased ON attempt (tenant, run) WHERE until IS NOT NULL;
+CREATE INDEX attempt_until ON attempt (until) WHERE until IS NOT NULL;
+CREATE INDEX attempt_stopping ON attempt (worker) WHERE stopping;
+
+CREATE TABLE question (
+  tenant TEXT NOT NULL, run TEXT NOT NULL, step TEXT NOT NULL, asked_at INTEGER NOT NULL,
+  PRIMARY KEY (tenant, run, step)
+) WITHOUT ROWID;
+CREATE INDEX question_age ON question (asked_at);
+
+CREATE TABLE outbox (
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant TEXT NOT NULL, run TEXT NOT NULL, pipeline TEXT NOT NULL, digest TEXT NOT NULL,
+  seq INTEGER NOT NULL, event TEXT NOT NULL, UNIQUE (tenant, run, seq)
+);
+
+CREATE TABLE consumer (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final = (_FIRST,)
+"""What brings a store from each version to the next; a new one is an empty store of version 0."""
+
+
+def migrate(connection: sqlite3.Connection, place: str) -> None:
+    """Bring the store to this version: each step is one transaction, so a crash leaves none half done.
+
+    Raises:
+        NewerStoreError: A newer version wrote it.
+    """
+    while True:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            (found,) = connection.execute("PRAGMA user_version").fetchone()
+            if found > len(MIGRATIONS):
+                raise NewerStoreError(place, found)
+            if found == len(MIGRATIONS):
+                return
+            for statement in filter(str.strip, MIGRATIONS[found].split(";\n")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {found + 1}")
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")

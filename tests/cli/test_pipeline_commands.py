@@ -1,0 +1,197 @@
+"""The commands `penstock pipeline ...`, from a definition on the disk to the end of its run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from penstock.events import AuditSink
+from tests.cli.conftest import Penstock
+
+DEFINITION = """\
+apiVersion: pipelines/v1
+kind: Pipeline
+metadata: {name: demo}
+spec:
+  parameters:
+    days: {type: list, default: [1, 2]}
+  steps:
+    fetch:
+      shell: {command: 'echo fetching; echo "$DAYS"', env: {DAYS: "${{ params.days }}"}, result: json}
+    each:
+      needs: [fetch]
+      map: {over: "${{ steps.fetch.outputs }}", as: day}
+      python: {entrypoint: "work:double", args: {day: "${{ day }}"}}
+    publish:
+      needs: [each]
+      shell: {command: "test ! -e broken && echo published $ALL", env: {ALL: "${{ steps.each.outputs }}"}}
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with a definition, which is also where we are."""
+    (tmp_path / "demo.yaml").write_text(DEFINITION)
+    (tmp_path / "work.py").write_text(
+        "def double(day):\n    print('doubling', day)\n    return day * 2\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def runs(penstock: Penstock) -> list[dict]:
+    return json.loads(penstock("pipeline", "history", "--output", "json").out)
+
+
+def test_a_definition_is_run_and_looked_at(home: Path, penstock: Penstock) -> None:
+    """With nothing else installed or started."""
+    ended = penstock("pipeline", "run", "demo.yaml", "--param", "days=[3, 4]")
+    assert (ended.code, "SUCCEEDED" in ended.out) == (0, True)
+    assert "fetch" in ended.err
+
+    (run,) = runs(penstock)
+    shown = penstock("pipeline", "show", run["run"][:8]).out
+    assert "2/2" in shown
+    logs = penstock("pipeline", "logs", run["run"]).out
+    assert "published [6, 8]" in logs
+    assert "== each item 1, attempt 1\ndoubling 4\n" in logs
+    told = json.loads(penstock("pipeline", "events", run["run"], "--output", "json").out)
+    assert [each["seq"] for each in told] == list(range(1, len(told) + 1))
+    assert told[-1]["event"] == "PIPELINE_SUCCEEDED"
+
+
+def test_a_failed_run_is_tried_again_from_where_it_failed(home: Path, penstock: Penstock) -> None:
+    """What was done is not done again."""
+    (home / "broken").touch()
+    assert penstock("pipeline", "run", "demo.yaml").code == 1
+    (home / "broken").unlink()
+    (failed,) = runs(penstock)
+
+    assert penstock("pipeline", "retry", failed["run"]).code == 0
+
+    again = json.loads(
+        penstock("pipeline", "show", runs(penstock)[0]["run"], "--output", "json").out
+    )
+    assert [step["attempts"] for step in again["steps"]] == [0, 0, 1]
+    assert penstock("pipeline", "restart", failed["run"], "--from", "nowhere").code == 1
+
+
+def test_events_are_appended_to_a_file_and_kept_in_the_audit(
+    home: Path, penstock: Penstock
+) -> None:
+    """Each once, in order, over several commands."""
+    for _ in range(2):
+        penstock("pipeline", "run", "demo.yaml", "--events", "events.jsonl")
+    found = [json.loads(line)["id"] for line in (home / "events.jsonl").read_text().splitlines()]
+
+    wanted = [
+        each["id"]
+        for run in reversed(runs(penstock))
+        for each in json.loads(penstock("pipeline", "events", run["run"], "--output", "json").out)
+    ]
+    assert found == wanted
+    audit = AuditSink(home / ".penstock" / "audit.sqlite")
+    assert [row.id for row in audit.rows()] == wanted
+
+
+def test_a_key_is_run_once(home: Path, penstock: Penstock) -> None:
+    for _ in range(2):
+        assert penstock("pipeline", "run", "demo.yaml", "--key", "monday").code == 0
+
+    assert len(runs(penstock)) == 1
+
+
+def test_a_run_that_was_only_asked_for_is_done_by_who_comes_next(
+    home: Path, penstock: Penstock
+) -> None:
+    """And can be cancelled before that."""
+    penstock("pipeline", "run", "demo.yaml", "--detach")
+    penstock("pipeline", "run", "demo.yaml", "--detach")
+    newest, oldest = runs(penstock)
+    assert penstock("pipeline", "cancel", newest["run"], "--reason", "enough").code == 0
+
+    assert penstock("pipeline", "resume").code == 0
+
+    assert [run["state"] for run in runs(penstock)] == ["CANCELLED", "SUCCEEDED"]
+    assert penstock("pipeline", "cancel", oldest["run"]).code == 1
+    assert penstock("pipeline", "resume").out == "no run is open\n"
+
+
+def test_what_is_wrong_with_a_definition_is_said_at_once(home: Path, penstock: Penstock) -> None:
+    """With line and column, for people and for programs; nothing is run."""
+    text = DEFINITION.replace("needs: [fetch]", "needs: [fetchh]").replace("day }}", "dy }}")
+    (home / "demo.yaml").write_text(text)
+
+    ended = penstock("pipeline", "validate", "demo.yaml", "--output", "json")
+
+    (invalid,) = json.loads(ended.out)["invalid"]
+    assert {found["code"] for found in invalid["findings"]} >= {"UNKNOWN_STEP", "UNKNOWN_NAME"}
+    assert all(found["line"] and found["column"] for found in invalid["findings"])
+    assert ended.code == 2
+    assert penstock("pipeline", "run", "demo.yaml").code == 2
+
+
+def test_a_wrong_parameter_is_named_before_anything_runs(home: Path, penstock: Penstock) -> None:
+    ended = penstock("pipeline", "run", "demo.yaml", "--param", "days=x", "--param", "days")
+
+    assert ended.code == 2
+    assert "expected list, got 'x'" in ended.err
+    assert "expected NAME=VALUE" in ended.err
+
+
+def test_keys_of_later_versions_are_refused_by_name(home: Path, penstock: Penstock) -> None:
+    """Valid, and never ignored."""
+    (home / "demo.yaml").write_text(DEFINITION + "  schedule: {cron: '0 2 * * *'}\n")
+
+    assert penstock("pipeline", "validate", "demo.yaml").code == 0
+    ended = penstock("pipeline", "run", "demo.yaml")
+
+    assert (ended.code, "schedule" in ended.err) == (2, True)
+
+
+def test_the_plan_shows_what_changed(home: Path, penstock: Penstock) -> None:
+    """Against the last version that was run here."""
+    assert "no version of it" in penstock("pipeline", "plan", "demo.yaml").out
+    penstock("pipeline", "run", "demo.yaml")
+    assert "nothing changed" in penstock("pipeline", "plan", "demo.yaml").out
+    (home / "demo.yaml").write_text(DEFINITION.replace("echo published", "echo sent"))
+
+    planned = json.loads(penstock("pipeline", "plan", "demo.yaml", "--output", "json").out)
+
+    assert planned["difference"]["changed"] == ["publish"]
+    assert [step["stage"] for step in planned["steps"]] == [1, 2, 3]
+    assert "fetch --> each" in penstock("pipeline", "graph", "demo.yaml").out
+
+
+def test_a_run_that_is_not_there_is_named(home: Path, penstock: Penstock) -> None:
+    ended = penstock("pipeline", "show", "nothing")
+
+    assert (ended.code, "'nothing'" in ended.err) == (1, True)
+
+
+@pytest.mark.slow
+def test_a_signal_hands_the_work_back_and_resume_ends_it(home: Path, penstock: Penstock) -> None:
+    """The exit code says which signal it was; nothing is left running."""
+    waits = DEFINITION.replace("echo fetching;", "echo $$ > pid; test -e go || sleep 60;")
+    (home / "demo.yaml").write_text(waits)
+    command = [sys.executable, "-c", "from penstock.cli import main; main()"]
+    command += ["pipeline", "run", "demo.yaml"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "fetch" in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        said = process.stderr.read()
+    assert (process.returncode, "resume" in said) == (143, True)
+    if (home / "pid").exists():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((home / "pid").read_text()), 0)
+    (home / "go").touch()
+
+    assert penstock("pipeline", "resume").code == 0
+    assert runs(penstock)[0]["state"] == "SUCCEEDED"

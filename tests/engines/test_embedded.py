@@ -1,0 +1,200 @@
+"""The embedded engine: the conformance suite, and what several processes on one store do."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.base import Failpoints, SystemClock
+from penstock.engines import EmbeddedEngine, EngineSettings, Payloads
+from penstock.store import open_sqlite
+from penstock.testing import EngineConformance, FunctionExecutor
+from penstock.testing._engine_conformance import request, steps
+from penstock.testing._executors import Doing, nothing
+from penstock.workflow import Engine, Pipeline, executor, states, store
+
+QUICK = EngineSettings(lease=timedelta(milliseconds=400), poll=timedelta(milliseconds=50))
+
+
+@asynccontextmanager
+async def open_engine(
+    path: Path, doing: Doing = nothing, settings: EngineSettings | None = None
+) -> AsyncIterator[tuple[EmbeddedEngine, store.Stores, FunctionExecutor]]:
+    """An engine that does not work yet."""
+    doer = FunctionExecutor(doing, clock=SystemClock())
+    async with open_sqlite(path / "store.sqlite") as stores:
+        yield EmbeddedEngine(stores, {"shell": doer}, path, settings=settings), stores, doer
+
+
+class TestEmbedded(EngineConformance):
+    @pytest.fixture(autouse=True)
+    def place(self, tmp_path: Path) -> None:
+        self.path = tmp_path
+
+    @asynccontextmanager
+    async def open_engine(self, doing: Doing) -> AsyncIterator[Engine]:
+        async with open_engine(self.path, doing) as (engine, _, _), engine.working():
+            yield engine
+
+
+PIPELINE = Pipeline.build("p", steps=steps(a={}, b={"needs": ["a"]}))
+
+
+async def crash(working: Any) -> None:
+    """End an engine as a kill would: nothing is handed back."""
+    loops = working._loops
+    loops.drain = lambda: asyncio.sleep(0)
+
+
+def test_an_engine_that_stops_hands_back_what_it_has_not_done(tmp_path: Path) -> None:
+    """Another takes it up at once, and it costs no attempt of the retry policy."""
+    begun = asyncio.Event
+
+    async def main() -> None:
+        started = begun()
+
+        async def hangs(_: executor.Work) -> None:
+            started.set()
+            await asyncio.Event().wait()
+
+        async with open_engine(tmp_path, hangs) as (engine, _, _), engine.working():
+            run, _ = await engine.submit(request(PIPELINE))
+            await started.wait()
+        async with open_engine(tmp_path) as (engine, stores, doer), engine.working():
+            ended = await asyncio.wait_for(engine.wait("t", run), 5)
+            kinds = [told.event.kind for told in await stores.archive.events("t", run)]
+        assert ended.state is states.RunState.SUCCEEDED
+        assert "PIPELINE_STEP_RETRYING" not in kinds
+        assert doer.begun == {f"{run}/a": 1, f"{run}/b": 1}
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_what_a_dead_engine_left_is_taken_up_when_its_lease_runs_out(tmp_path: Path) -> None:
+    """The attempt is lost, another is made under the same key, and the first one's report is refused."""
+
+    async def main() -> None:
+        started, go_on = asyncio.Event(), asyncio.Event()
+
+        async def hangs(_: executor.Work) -> str:
+            started.set()
+            await go_on.wait()
+            return "ghost"
+
+        slow = QUICK.model_copy(update={"lease": timedelta(milliseconds=150)})
+        async with open_engine(tmp_path, hangs, slow) as (dead, _, _):
+            never = asyncio.Event()
+            dead._loops._renew = never.wait  # type: ignore[method-assign]  # a worker that sleeps
+            dead._loops._take_up = never.wait  # type: ignore[method-assign]
+            await crash(dead)
+            async with dead.working():
+                run, _ = await dead.submit(request(PIPELINE))
+                await started.wait()
+                async with open_engine(tmp_path, settings=QUICK) as (engine, stores, doer):
+                    async with engine.working():
+                        ended = await asyncio.wait_for(engine.wait("t", run), 10)
+                    go_on.set()
+                    await asyncio.sleep(0.05)
+                    results = await stores.runs.results("t", run, ["a"])
+        assert ended.state is states.RunState.SUCCEEDED
+        assert doer.begun[f"{run}/a"] == 1
+        assert results == {"a": None}
+
+    asyncio.run(main())
+
+
+def test_a_request_is_fulfilled_by_whoever_works(tmp_path: Path) -> None:
+    """A process that only asks, such as a command, needs no engine of its own at work."""
+
+    async def main() -> None:
+        started = asyncio.Event()
+
+        async def hangs(_: executor.Work) -> None:
+            started.set()
+            await asyncio.Event().wait()
+
+        async with (
+            open_engine(tmp_path, hangs, QUICK) as (engine, _, _),
+            open_engine(tmp_path) as (asking, _, _),
+            engine.working(),
+        ):
+            run, _ = await asking.submit(request(PIPELINE))
+            await started.wait()
+            await asking.cancel("t", run, reason="enough")
+            ended = await asyncio.wait_for(asking.wait("t", run), 5)
+        assert ended.state is states.RunState.CANCELLED
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_no_more_runs_and_attempts_are_at_work_than_allowed(tmp_path: Path) -> None:
+    """With two engines on one store, over all moments of twelve runs."""
+    at_work: list[int] = []
+
+    async def main() -> None:
+        now: dict[str, int] = {}
+
+        async def counted(work: executor.Work) -> None:
+            now[work.run] = now.get(work.run, 0) + 1
+            at_work.append(max(now.values()))
+            assert len(now) <= 3
+            await asyncio.sleep(0.005)
+            now[work.run] -= 1
+            if not now[work.run]:
+                del now[work.run]
+
+        pipeline = Pipeline.build(
+            "p", steps=steps(a={}, b={}, c={}), concurrency={"runs": 3, "steps": 2}
+        )
+        async with (
+            open_engine(tmp_path, counted, QUICK) as (one, _, _),
+            open_engine(tmp_path, counted, QUICK) as (two, _, _),
+            one.working(),
+            two.working(),
+        ):
+            runs = [(await one.submit(request(pipeline, key=f"k{n}")))[0] for n in range(12)]
+            ended = [await asyncio.wait_for(one.wait("t", run), 20) for run in runs]
+        assert {state.state for state in ended} == {states.RunState.SUCCEEDED}
+
+    asyncio.run(main())
+
+    assert max(at_work) == 2
+
+
+def test_a_store_that_fails_for_a_while_stops_nothing(tmp_path: Path) -> None:
+    """The next look finds what the failed one left."""
+    points = Failpoints.parse(",".join(f"store.commit.before@{n}=error" for n in (3, 6, 9, 12)))
+
+    async def main() -> None:
+        doer = FunctionExecutor(clock=SystemClock())
+        async with open_sqlite(tmp_path / "s", failpoints=points) as stores:
+            engine = EmbeddedEngine(stores, {"shell": doer}, tmp_path, settings=QUICK)
+            async with engine.working():
+                run, _ = await engine.submit(request(PIPELINE))
+                ended = await asyncio.wait_for(engine.wait("t", run), 10)
+        assert ended.state is states.RunState.SUCCEEDED
+
+    asyncio.run(main())
+
+
+def test_a_large_result_is_kept_beside_the_store_and_small_ones_in_it(tmp_path: Path) -> None:
+    """The row names what is in the file; equal results share one."""
+    payloads = Payloads(tmp_path / "results")
+
+    async def main() -> None:
+        large = {"text": "x" * 70_000}
+        assert await payloads.put({"small": 1}) == {"small": 1}
+        kept = await payloads.put(large)
+        assert kept == await payloads.put(large)
+        assert len(str(kept)) < 200
+        assert await payloads.get([kept, 1]) == [large, 1]
+
+    asyncio.run(main())
+
+    assert len(list((tmp_path / "results").iterdir())) == 1

@@ -1,0 +1,228 @@
+"""A board that runs, looked at and spoken with from outside."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from penstock.kanban import KanbanError, Operator, Seat
+from penstock.kanban._control import hold
+from penstock.kanban._ledger import LedgerError
+from tests.kanban.boards import make_token
+
+MODULE = """
+import select
+from penstock.kanban import Filter, PermanentError, RetryableError
+
+class Work(Filter):
+    needs = ()
+    def process(self, token):
+        if token.id == "bad":
+            raise PermanentError("it is bad")
+        if token.id == "again" and token.attempts == 0:
+            raise RetryableError("once more")
+        if token.id == "hangs" and token.attempts == 0:
+            select.select([], [], [])
+        if token.id == "slow":
+            (self.context.root / "slow.started").touch()
+            select.select([], [], [], 0.5)
+        return token.with_fields(worked=self.context.args.get("word", ""))
+"""
+CONFIG = """
+global: {sync: false, all_books: books.csv}
+filters:
+  - {name: one, class: "operated:Work", input_pipe: p/0, output_pipe: p/1, timeout: 2s, retry: {maximum_attempts: 3, initial_interval: 10ms}}
+  - {name: two, class: PythonFunction, input_pipe: p/1, output_pipe: p/2, args: {function: "operated_too:f"}}
+"""
+
+
+class Home:
+    """A directory with a board in it, and the program that runs it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.process: subprocess.Popen[bytes] | None = None
+        (root / "operated.py").write_text(MODULE)
+        (root / "operated_too.py").write_text("def f(token, context):\n    return token\n")
+        (root / "books.csv").write_text("barcode,converted\ngood,\nbad,no\nold,yes\n")
+        self.configure(CONFIG)
+
+    def configure(self, text: str) -> None:
+        (self.root / "penstock.kanban.yaml").write_text(text)
+
+    @property
+    def operator(self) -> Operator:
+        return Operator(self.root / "penstock.kanban.yaml", os.environ)
+
+    def run(self, *options: str) -> int:
+        self.start(*options)
+        assert self.process
+        return self.process.wait(timeout=60)
+
+    def start(self, *options: str) -> None:
+        program = str(Path(sys.executable).with_name("penstock"))
+        with (self.root / "out").open("ab") as out:
+            self.process = subprocess.Popen(
+                [program, "kanban", "run", "--log-level", "error", *options],
+                cwd=self.root, stdout=out, stderr=out,
+            )  # fmt: skip
+
+    def until(self, *expected: str, pipe: str = "p/2", part: str = "waiting") -> None:
+        """Wait until these tokens are there."""
+        pause = Event()
+        for _ in range(400):
+            found = {token.id for _, _, token in self.operator.tokens(pipe, part)}
+            if found >= set(expected):
+                return
+            pause.wait(0.05)
+        raise AssertionError(f"expected {expected}, got {found}; {(self.root / 'out').read_text()}")
+
+    def stop(self) -> int:
+        assert self.process
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    made = Home(tmp_path)
+    yield made
+    if made.process and made.process.poll() is None:
+        made.process.kill()
+        made.process.wait()
+
+
+@pytest.mark.slow
+def test_a_board_works_off_what_is_available_and_notes_it(home: Home) -> None:
+    """K13: the ledger knows without anybody asking; K10: what was converted is not taken again."""
+    assert home.run("--until-idle") == 1
+
+    status, _ = home.operator.status()
+    assert (status.done, status.errors, status.open) == (1, 1, 0)
+    states = {item.barcode: (item.state, item.reason) for item in home.operator.ledger().items()}
+    assert states == {"good": ("completed", ""), "bad": ("failed", "it is bad")}
+    pipe, part, token = home.operator.token("good")
+    assert (pipe, part) == ("p/2", "waiting")
+    assert [visit.stage for visit in token.history] == ["one", "two"]
+
+
+@pytest.mark.slow
+def test_a_board_can_be_led_while_it_runs(home: Home) -> None:
+    """K8: a filter that died is started again, and a reload does what it says."""
+    home.start("--sample", "again,hangs")
+    home.until("again")
+    assert home.operator.command("stop", "one") == ["one"]
+    assert home.operator.add(["later", "later"]) == 1
+    assert home.operator.add(["in-the-middle"], "p/1") == 1
+    home.until("in-the-middle")
+    assert [t.id for _, _, t in home.operator.tokens("p/0", "waiting")].count("later") == 1
+    home.configure(
+        CONFIG.replace("timeout: 2s", "timeout: 2s, args: {word: new}").replace(
+            'class: "operated:Work"', 'class: "operated:Lax"'
+        )
+    )
+    (home.root / "operated.py").write_text(
+        MODULE + "\nfrom penstock.kanban._filter import Arguments\n"
+        "class LaxArguments(Arguments):\n    word: str = ''\nclass Lax(Work):\n    arguments = LaxArguments\n"
+    )
+    assert home.operator.command("reload")["changed"] == ["one"]
+    home.until("later", "hangs")
+    _, _, token = home.operator.token("later")
+    assert token.fields == {"worked": "new"}
+    _, workers = home.operator.status()
+    assert {worker["filter"] for worker in workers} == {"one", "two"}
+    with pytest.raises(KanbanError, match="no filter is named 'three'"):
+        home.operator.command("stop", "three")
+    assert home.stop() == 0
+
+    crashes = [
+        v.reason
+        for _, _, t in home.operator.tokens("p/2")
+        for v in t.history
+        if v.result == "crash"
+    ]
+    assert crashes == ["it took longer than the filter's timeout, and the worker was killed"]
+    with pytest.raises(KanbanError, match="no orchestrator runs the board"):
+        home.operator.command("reload")
+
+
+@pytest.mark.slow
+def test_a_stop_lets_the_token_in_hand_be_finished(home: Home) -> None:
+    """K8: five seconds, then SIGKILL in the middle of a download."""
+    home.start("--sample", "slow")
+    pause = Event()
+    while not (home.root / "slow.started").exists():
+        pause.wait(0.02)
+
+    assert home.stop() == 0
+
+    _, _, token = home.operator.token("slow")
+    assert [visit.result for visit in token.history][:1] == ["done"]
+
+
+def test_two_cannot_run_one_board(home: Home) -> None:
+    descriptor = hold(home.operator.board)
+    try:
+        with pytest.raises(KanbanError, match="is run by another process"):
+            hold(home.operator.board)
+    finally:
+        os.close(descriptor)
+
+
+def test_the_ledger_goes_out_and_in_and_is_made_anew(home: Home) -> None:
+    """K9: a change is one transaction, and a bad row changes nothing."""
+    operator = home.operator
+    for pipe in operator.board.pipes:
+        operator.board.bucket(pipe).prepare()
+    operator.board.bucket("p/2").put(make_token("done", fields={"size": 9}))
+    operator.board.bucket("p/0").put(make_token("open"))
+
+    text = operator.ledger(anew=True).to_csv()
+    (home.root / ".penstock" / "ledger.sqlite").unlink()
+    assert operator.ledger().counts() == {}
+    with pytest.raises(LedgerError, match="line 4 is no item"):
+        operator.ledger().from_csv(text + "x,completed,,,,many,0,\n")
+    assert operator.ledger().counts() == {}
+
+    assert operator.ledger().from_csv(text) == 2
+    assert operator.ledger().to_csv() == text
+    assert operator.ledger(anew=True).counts() == {"chosen": 1, "completed": 1}
+
+
+def test_store_and_ledger_are_reconciled_each_id_once(home: Home) -> None:
+    """K10: a loop that was nested wrongly queued again N times, or not at all."""
+    operator = home.operator
+    for pipe in operator.board.pipes:
+        operator.board.bucket(pipe).prepare()
+    operator.board.bucket("p/2").put(make_token("both"))
+    operator.board.bucket("p/0").put(make_token("on-its-way"))
+    ledger = operator.ledger()
+    ledger.from_csv("barcode,state\nlost,completed\n")
+
+    found = operator.reconcile(["both", "stray", "stray"], repair=True)
+
+    assert (found.lost, found.unknown) == (("lost",), ("stray",))
+    assert {i.barcode: i.state for i in ledger.items()} == {
+        "both": "completed", "stray": "completed", "lost": "available", "on-its-way": "chosen",
+    }  # fmt: skip
+    again = operator.reconcile(["both", "stray"], repair=True)
+    assert (again.lost, again.unknown) == ((), ())
+
+
+def test_errors_are_retried_by_name_or_all(home: Home) -> None:
+    operator = home.operator
+    bucket = operator.board.bucket("p/0").prepare()
+    bucket.put_many([make_token(n) for n in range(3)])
+    with Seat(bucket, "w") as seat:
+        for claim in seat.claim(3):
+            seat.fail(claim, "bad")
+
+    assert operator.retry(["1"]) == 1
+    assert operator.retry() == 2
+    with pytest.raises(KanbanError, match="no bucket"):
+        operator.token("absent")
