@@ -188,6 +188,25 @@ def test_a_worker_that_dies_between_two_requests_had_nothing_in_hand() -> None:
     assert asyncio.run(scenario()) == ([2, 4, 6], None)
 
 
+def test_requests_that_the_socket_cannot_take_at_once_are_sent_when_it_can() -> None:
+    """Every time, and the loop asks for room only as long as something waits for it."""
+    setup = Setup(preparation("burst"), ("builtins", "len"), Task("burst", False, 9))
+
+    async def scenario() -> tuple[list[int], bool]:
+        process = WorkerProcess(setup, "burst")
+        await process.started()
+        lengths = []
+        for _ in range(2):
+            sent = [process.ask(Frame(("chunk", ["x" * 200_000 + "y" * n]))) for n in range(20)]
+            answers = [await answer for answer in sent]
+            lengths += [length - 200_000 for _, (results, *_) in answers for length in results]
+        asks = asyncio.get_running_loop().remove_writer(process._sock)
+        await process.aclose()
+        return lengths, asks
+
+    assert asyncio.run(scenario()) == ([*range(20), *range(20)], False)
+
+
 PARENT = """
 import sys
 from penstock import Flow, stage

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import repeat, starmap
 from typing import Any, Protocol, TypeVar
 
 from penstock.flow._errors import ChannelClosedError
@@ -166,8 +167,7 @@ class MemoryChannel(Channel[T]):
             taken = list(items)
             items.clear()
         else:
-            popleft = items.popleft
-            taken = [popleft() for _ in range(count)]
+            taken = list(starmap(items.popleft, repeat((), count)))
         same = self._same
         self.bytes -= count * same if same >= 0 else sum([message.size for message in taken])
         self._gets += count

@@ -62,20 +62,6 @@ class Message(Generic[T]):
         self.branch: Branch | None = None
         self.notes: Notes | None = None
 
-    @classmethod
-    def many(cls, payloads: Sequence[T], first: int) -> "list[Message[T]]":
-        """Wrap payloads that are numbered from `first`; half the price of wrapping each."""
-        new, sizes = cls.__new__, sizes_of(payloads)
-        messages = []
-        for path, payload, size in zip(count(first), payloads, sizes, strict=False):
-            message = new(cls)
-            message.payload = payload
-            message._path = path  # noqa: SLF001 - of the same class
-            message.size = size
-            message.branch = message.notes = None
-            messages.append(message)
-        return messages
-
     @property
     def id(self) -> str:
         """Stable: the source's id, then the place among its siblings at each one-to-many stage."""
@@ -118,6 +104,46 @@ class Message(Generic[T]):
 
     def __repr__(self) -> str:
         return f"Message(id={self.id!r}, payload={self.payload!r})"
+
+
+class Mint:
+    """Wraps what a source gives in messages, used ones where there are some.
+
+    A used message costs a third of a new one, and is nothing for Python's garbage collector to look at.
+    """
+
+    def __init__(self) -> None:
+        self._used: list[Message[Any]] = []
+
+    def wrap(self, payloads: Sequence[T], first: int) -> list[Message[T]]:
+        """Messages of these payloads, numbered from `first`."""
+        messages = self._blanks(len(payloads))
+        sizes = sizes_of(payloads)
+        for message, path, payload, size in zip(
+            messages, count(first), payloads, sizes, strict=False
+        ):
+            message.payload = payload
+            message._path = path  # noqa: SLF001 - made here
+            message.size = size
+        return messages
+
+    def take_back(self, messages: list[Message[Any]]) -> None:
+        """These messages of this source were delivered: nobody looks at them again."""
+        for message in messages:
+            message.payload = message.notes = None
+        self._used += messages
+
+    def _blanks(self, number: int) -> list[Message[Any]]:
+        """That many messages without branch and notes; the last used come first, for their memory is at hand."""
+        rest = max(len(self._used) - number, 0)
+        blanks = self._used[rest:]
+        del self._used[rest:]
+        new = Message.__new__
+        for _ in range(number - len(blanks)):
+            message = new(Message)
+            message.branch = message.notes = None
+            blanks.append(message)
+        return blanks
 
 
 def _nbytes(payload: Any) -> int:

@@ -32,7 +32,8 @@ class Ledger:
         self.acked = 0
         self.returned = 0
         self.changed: Callable[[], None] = lambda: None
-        self.redelivers = not isinstance(source, PulledSource)
+        self._mint = source.mint if isinstance(source, PulledSource) else None
+        self.redelivers = self._mint is None
         self._source = source
         self._store = store
         self._clock = clock
@@ -62,6 +63,13 @@ class Ledger:
                 self.settle(message)
         else:
             self.acked += len(messages)
+        return weight
+
+    def deliver_for_good(self, messages: list[Message[Any]]) -> int:
+        """As `deliver`, of messages that only the caller still has, and forgets now."""
+        weight = self.deliver(messages)
+        if self._mint is not None and not self._branched:
+            self._mint.take_back(messages)
         return weight
 
     def settle(self, message: Message[Any]) -> None:

@@ -35,6 +35,8 @@ class ProcessExecutor:
         self._process = WorkerProcess(setup, self._name)
 
     async def ready(self) -> None:
+        if self._process.ready:
+            return
         try:
             for _ in range(_FALSE_STARTS):
                 try:

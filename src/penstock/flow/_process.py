@@ -42,6 +42,7 @@ class WorkerProcess:
         self._answers: deque[asyncio.Future[Any]] = deque()
         self._answered = 0
         self._unsent: deque[Frame] = deque()
+        self._writing = False
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
@@ -60,7 +61,7 @@ class WorkerProcess:
             os.close(handle)
         ours.settimeout(0)
         self._sock = ours
-        self._closed = False
+        self._closed = self._ready = False
         self._loop.add_reader(ours, self._readable)
         self._send(Frame(setup))
 
@@ -86,6 +87,11 @@ class WorkerProcess:
         self._answers.append(answer)
         self._send(frame)
         return answer
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has started and is there for requests."""
+        return self._ready
 
     async def started(self) -> None:
         """Return when the child is ready for requests.
@@ -157,10 +163,12 @@ class WorkerProcess:
         except OSError:
             self._lost()
             return
-        if self._unsent:
+        # Only where it changes: the loop asks the kernel even where there is nothing to remove.
+        if self._unsent and not self._writing:
             self._loop.add_writer(self._sock, self._write)
-        else:
+        elif self._writing and not self._unsent:
             self._loop.remove_writer(self._sock)
+        self._writing = bool(self._unsent)
 
     def _readable(self) -> None:
         try:
@@ -201,6 +209,7 @@ class WorkerProcess:
 
     def _greet(self, kind: str, error: Exception | None) -> None:
         if kind == "ready" or error is None:
+            self._ready = True
             self._greeting.set_result(None)
         else:
             self._greeting.set_exception(error)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from itertools import islice
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from penstock.flow._message import Message
+from penstock.flow._message import Message, Mint
 
 T = TypeVar("T")
 _PATIENCE = 0.001
@@ -60,6 +60,9 @@ class Source(Protocol[T]):
 class PulledSource(Source[T]):
     """A base for sources that cannot give a message again, and need no acks."""
 
+    def __init__(self) -> None:
+        self.mint = Mint()
+
     async def ack(self, messages: Sequence[Message[T]]) -> None:
         pass
 
@@ -74,11 +77,12 @@ class SequenceSource(PulledSource[T]):
     """Reads what is in memory already, on the loop."""
 
     def __init__(self, items: Iterable[T]) -> None:
+        super().__init__()
         self._items = iter(items)
         self._number = 0
 
     async def pull(self, demand: int) -> Sequence[Message[T]]:
-        messages = Message.many(list(islice(self._items, demand)), self._number)
+        messages = self.mint.wrap(list(islice(self._items, demand)), self._number)
         if not messages:
             raise EndOfSource
         self._number += len(messages)
@@ -93,6 +97,7 @@ class IterableSource(PulledSource[T]):
     """
 
     def __init__(self, items: Iterable[T], name: str) -> None:
+        super().__init__()
         self._iterator: Iterator[T] | None = None
         self._items = items
         self._name = name
@@ -114,7 +119,7 @@ class IterableSource(PulledSource[T]):
             if reading.result():
                 raise EndOfSource
         items = [self._read.popleft() for _ in range(min(demand, len(self._read)))]
-        messages = Message.many(items, self._number)
+        messages = self.mint.wrap(items, self._number)
         self._number += len(messages)
         if self._reading is not None and self._reading.done() and not self._read:
             # An end or an error is for the next pull to say.
@@ -152,6 +157,7 @@ class AsyncIterableSource(PulledSource[T]):
     """Reads an async iterable, item by item, as they come."""
 
     def __init__(self, items: AsyncIterable[T]) -> None:
+        super().__init__()
         self._iterator: AsyncIterator[T] = aiter(items)
         self._number = 0
 
@@ -161,7 +167,7 @@ class AsyncIterableSource(PulledSource[T]):
         except StopAsyncIteration:
             raise EndOfSource from None
         self._number += 1
-        return [Message(item, self._number - 1)]
+        return self.mint.wrap([item], self._number - 1)
 
     async def aclose(self) -> None:
         close = getattr(self._iterator, "aclose", None)

@@ -124,7 +124,7 @@ class Work:
     async def finish_many(self, batch: list[Message[Any]], results: Any) -> None:
         """The attempt succeeded with one result per message."""
         if self.out is None and self.order is None:
-            self.deliver(batch)
+            self.meter.emitted += self.ledger.deliver_for_good(batch)
             return
         if self.out is None:
             for message in batch:
@@ -136,10 +136,7 @@ class Work:
                 await self.finish(message, result)
             return
         size = FIXED_SIZES.get(kinds.pop()) if len(kinds) == 1 else None
-        for message, result in zip(batch, results, strict=True):
-            message.payload = result
-            message.size = size_of(result) if size is None else size
-        await self.hand_on(batch, None if size is None else size * len(batch))
+        await self.hand_on(batch, _replace_payloads(batch, results, size))
 
     async def merge(self, batch: list[Message[Any]], results: list[Any]) -> None:
         """The attempt succeeded with results that belong to the batch as a whole."""
@@ -317,6 +314,21 @@ class Work:
         self.draining = True
         for task in list(self.parked.values()):
             task.cancel()
+
+
+def _replace_payloads(
+    batch: list[Message[Any]], results: list[Any], size: int | None
+) -> int | None:
+    """Put the results in; the bytes of all of them where each has `size`."""
+    if size is None:
+        for message, result in zip(batch, results, strict=True):
+            message.payload = result
+            message.size = size_of(result)
+        return None
+    for message, result in zip(batch, results, strict=True):
+        message.payload = result
+        message.size = size
+    return size * len(batch)
 
 
 def _enter(work: Work, order: OrderKeeper, message: Message[Any]) -> bool:
