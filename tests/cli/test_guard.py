@@ -102,3 +102,20 @@ def test_a_reader_that_has_had_enough_is_no_failure(tmp_path: Path) -> None:
         assert child.wait() == 0
 
     assert errors == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other builds of Arrow have no jemalloc")
+def test_what_ingestion_loads_takes_its_memory_from_jemalloc() -> None:
+    """The libraries look at the setting while they are loaded, and never again."""
+    program = (
+        "from penstock.cli import _guard\n"
+        "_guard._load('penstock.cli._run', 'command')\n"
+        "import pyarrow as pa\n"
+        "print(pa.default_memory_pool().backend_name)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+
+    assert done.stdout == "jemalloc\n"

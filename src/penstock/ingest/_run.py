@@ -1,7 +1,6 @@
 """Ingestion as a whole: from a configuration to a report."""
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -76,7 +75,7 @@ class RunSettings:
     """Where to show how far it is: redrawn in place on a terminal; elsewhere it goes to the log."""
 
     whole_process: bool = False
-    """The process does nothing else: its threads and its memory may be set up for this work."""
+    """The process does nothing else: how its threads take turns may be set for this work."""
 
     open_decoder: Callable[[pa.Schema, DecoderOptions], Decoder] = open_decoder
     """Makes what reads the lines of a pipeline, for the columns of its table."""
@@ -98,7 +97,7 @@ async def run_ingest(config: IngestConfig, settings: RunSettings) -> IngestRepor
         AddressError: The address of the metrics cannot be listened on; nothing was started.
     """
     if settings.whole_process:
-        _set_up_process()
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
     pool = StoragePool(connection_pooling=config.shared.connection_pooling)
     context = make_context(config.shared, clock=settings.clock, storage_pool=pool)
     pipelines = [
@@ -116,18 +115,6 @@ async def run_ingest(config: IngestConfig, settings: RunSettings) -> IngestRepor
             context=context,
         )
     return IngestReport(_reports(pipelines, stats), _exit_code(pipelines, stats, ends=ends))
-
-
-def _set_up_process() -> None:
-    """Have threads take turns more often, and Arrow take memory from jemalloc, where there is one.
-
-    Threads decode and others write what they have decoded, so most memory is given back by another
-    thread than took it; jemalloc's peak is a tenth to a fifth lower there than mimalloc's.
-    """
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
-        with suppress(NotImplementedError):
-            pa.set_memory_pool(pa.jemalloc_memory_pool())
 
 
 def _supervision(configured: Supervision, *, ends: bool) -> Supervision:
