@@ -138,7 +138,7 @@ def test_a_log_is_read_while_it_grows_from_where_one_was(tmp_path: Path) -> None
 
 
 MODULE = """\
-import os
+import atexit, ctypes, os, threading
 def good(a, b=1):
     print("working")
     return {"sum": a + b, "step": os.environ["PENSTOCK_STEP"]}
@@ -152,6 +152,15 @@ def greedy():
     while True: time.sleep(0.01)
 def unprintable():
     return object()
+def rude():
+    libc = ctypes.CDLL(None)
+    getattr(libc, "__cxa_atexit")(libc.abort, None, None)
+    return "done"
+def late():
+    def write(): print("a thread ended", flush=True)
+    threading.Timer(0.05, write).start()
+    atexit.register(print, "the program ended")
+    return "done"
 """
 
 
@@ -186,6 +195,22 @@ def test_a_function_that_fails_says_why(
 
     assert seen.failure is not None
     assert (seen.failure.error, words in seen.failure.message) == (error, True)
+
+
+def test_a_library_that_aborts_when_it_is_taken_down_spoils_no_result(
+    python: LocalExecutor,
+) -> None:
+    """As native thread pools do now and then, when the work is done and its result is there."""
+    assert attempt(python, work("python", entrypoint="mine:rude")).result == "done"
+
+
+def test_what_python_does_at_its_end_is_done(python: LocalExecutor, tmp_path: Path) -> None:
+    asked = work("python", entrypoint="mine:late")
+
+    assert attempt(python, asked).result == "done"
+
+    said = Logs(tmp_path / "state" / "logs").read(asked.run, asked.ref).data
+    assert said == b"a thread ended\nthe program ended\n"
 
 
 @pytest.mark.slow

@@ -3,11 +3,13 @@
 It imports nothing of this package, so that it can be ended at any moment and stands in nobody's way.
 """
 
+import atexit
 import json
 import os
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 import pyarrow as pa
@@ -129,5 +131,17 @@ def _write(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
+def _end(code: int) -> NoReturn:
+    """End as multiprocessing ends its children: Python is taken down, native libraries are not.
+
+    Their threads outlive the interpreter, and now and then abort a process whose work is done.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - waits for threads that are no daemons
+    atexit._run_exitfuncs()  # noqa: SLF001 - there is no public name
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())
