@@ -12,6 +12,8 @@ from types import ModuleType
 
 PACKAGE = "penstock"
 DOOR_NAMES = 25
+# Flow is the one room that user code is written against: its names are the product.
+WIDER_DOORS = {"penstock.flow": 34}
 FUNCTION_LINES = 60
 CLASS_LINES = 300
 
@@ -94,8 +96,9 @@ def door_faults(door: ModuleType) -> Iterator[str]:
         return
     if list(names) != sorted(names, key=_rank):
         yield f"{door.__name__}: expected __all__ to be sorted"
-    if len(names) > DOOR_NAMES:
-        yield f"{door.__name__}: {len(names)} names, expected at most {DOOR_NAMES}"
+    most = WIDER_DOORS.get(door.__name__, DOOR_NAMES)
+    if len(names) > most:
+        yield f"{door.__name__}: {len(names)} names, expected at most {most}"
     for name in names:
         yield from _undocumented(f"{door.__name__}.{name}", getattr(door, name, None))
 
