@@ -205,12 +205,12 @@ def test_store_and_ledger_are_reconciled_each_id_once(home: Home) -> None:
 
     found = operator.reconcile(["both", "stray", "stray"], repair=True)
 
-    assert (found.lost, found.unknown) == (("lost",), ("stray",))
+    assert (found.missing, found.extra) == (("lost",), ("stray",))
     assert {i.barcode: i.state for i in ledger.items()} == {
         "both": "completed", "stray": "completed", "lost": "available", "on-its-way": "chosen",
     }  # fmt: skip
     again = operator.reconcile(["both", "stray"], repair=True)
-    assert (again.lost, again.unknown) == ((), ())
+    assert (again.missing, again.extra) == ((), ())
 
 
 def test_errors_are_retried_by_name_or_all(home: Home) -> None:

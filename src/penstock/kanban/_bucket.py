@@ -49,6 +49,8 @@ class Counts:
     errors: int = 0
     oldest: float = 0.0
     """When the token that waits longest arrived: seconds since 1970, by the file system; 0 if none waits."""
+    held: int = 0
+    """Until somebody releases them; they do not count."""
 
     @property
     def content(self) -> int:
@@ -71,6 +73,7 @@ class Bucket:
         feeders: Sequence[Path] = (),
         sync: bool = True,
         fan_out: bool = False,
+        hold: bool = False,
         clock: Clock | None = None,
         disk: Disk | None = None,
         failpoints: Failpoints | None = None,
@@ -83,6 +86,7 @@ class Bucket:
             feeders: The buckets whose claims will come here: they count as content.
             sync: Whether what is put or moved survives a power cut.
             fan_out: Spread tokens over 256 directories.
+            hold: Whether what comes in is held until somebody releases it.
             clock: For the moments in tokens.
             disk: Where it lies.
             failpoints: For tests that kill.
@@ -90,6 +94,7 @@ class Bucket:
         self.path = path
         self.limit = limit
         self.sync = sync
+        self.hold = hold
         self.places = Places(str(path), fan_out)
         self.clock: Clock = clock or SystemClock()
         self.disk = disk or Disk()
@@ -181,13 +186,17 @@ class Bucket:
 
     def _enter(self, token: Token, path: str) -> None:
         try:
-            self.disk.rename_new(path, self.places.waiting(token.id, token.priority))
+            self.disk.rename_new(path, f"{self.door(token)}/{token.id}{SUFFIX}")
         except FileExistsError as error:
             raise TokenExistsError(token.id, str(self.path)) from error
 
     def _sync_shelves(self, tokens: Sequence[Token]) -> None:
-        for shelf in {self.places.shelf(token.id, token.priority) for token in tokens}:
+        for shelf in {self.door(token) for token in tokens}:
             self.disk.sync_directory(shelf)
+
+    def door(self, token: Token) -> str:
+        """The directory that a token which comes in lies in."""
+        return self.places.held if self.hold else self.places.shelf(token.id, token.priority)
 
     def _temporary(self) -> str:
         return f"{self._unique}-{next(self._numbers)}"
@@ -205,7 +214,7 @@ class Bucket:
         names: dict[str, str] = {}
         for feeder in self._feeders:
             names |= _claims(feeder)
-        for shelf in self._shelves():
+        for shelf in self.shelves():
             names |= dict.fromkeys(token_names(shelf), shelf)
         names |= dict.fromkeys(token_names(self.places.delayed), self.places.delayed)
         names |= _claims(self.places)
@@ -226,14 +235,15 @@ class Bucket:
         self._sizes = found
         return sum(found.values())
 
-    def _shelves(self) -> Iterator[str]:
+    def shelves(self) -> Iterator[str]:
+        """All directories in which tokens wait, the most urgent first."""
         for priority in Priority:
             yield from self.places.shelves(priority)
 
     def counts(self) -> Counts:
         """How many tokens lie where, and since when the oldest waits; without reading any of them."""
         waiting, oldest = 0, 0.0
-        for shelf in self._shelves():
+        for shelf in self.shelves():
             names = token_names(shelf)
             waiting += len(names)
             if names:
@@ -244,10 +254,11 @@ class Bucket:
             len(token_names(self.places.delayed)),
             len(token_names(self.places.errors)),
             oldest,
+            len(token_names(self.places.held)),
         )
 
     def tokens(self, part: str = "waiting") -> Iterator[Token]:
-        """The tokens that are `waiting`, `claimed`, `delayed` or in `errors`; unreadable ones are left out."""
+        """The tokens that are `waiting`, `claimed`, `delayed`, `held` or in `errors`; unreadable ones are left out."""
         for path in self._paths(part):
             try:
                 yield self.read(path)
@@ -256,9 +267,10 @@ class Bucket:
 
     def _paths(self, part: str) -> Iterator[str]:
         folders = {
-            "waiting": self._shelves(),
+            "waiting": self.shelves(),
             "claimed": self.places.workers(),
             "delayed": iter([self.places.delayed]),
+            "held": iter([self.places.held]),
             "errors": iter([self.places.errors]),
         }
         for folder in folders[part]:

@@ -46,6 +46,20 @@ class NoSuchTokenError(KanbanError):
 
 
 @dataclass(eq=False)
+class NoSuchBucketError(KanbanError):
+    """The board has no bucket of this name."""
+
+    exit_code = 2
+
+    name: str
+    board: str
+    there: str
+
+    def __str__(self) -> str:
+        return f"the board {self.board} has no bucket {self.name!r}; there are: {self.there}"
+
+
+@dataclass(eq=False)
 class BucketError(KanbanError):
     """The directory does not allow what a bucket needs; the token at hand stayed where it was."""
 

@@ -158,7 +158,7 @@ class Seat:
             for claim, token in written:
                 self._hand_on(claim, token, self.into)
             if self.bucket.sync:
-                for shelf in {self.into.places.shelf(t.id, t.priority) for _, t in written}:
+                for shelf in {self.into.door(token) for _, token in written}:
                     self.bucket.disk.sync_directory(shelf)
                 self.bucket.disk.sync_directory(self._folder)
 
@@ -181,6 +181,7 @@ class Seat:
             folder=f"{self._folder}/{claims[0].token.id}.out",
             members=tuple(os.path.basename(claim.path) for claim in claims),
             target=os.path.relpath(self.into.path, self.bucket.path),
+            hold=self.into.hold,
         )
         with self.bucket.translated():
             settlement.write(self.bucket, visited)
@@ -282,8 +283,7 @@ class Seat:
         self.bucket.disk.rename(f"{claim.path}.tmp", claim.path)
         self.bucket.failpoints.cross("seat.rewritten")
         try:
-            target = into.places.waiting(token.id, token.priority)
-            self.bucket.disk.rename_new(claim.path, target)
+            self.bucket.disk.rename_new(claim.path, f"{into.door(token)}/{token.id}{SUFFIX}")
         except FileExistsError as error:
             problem = TokenExistsError(token.id, str(into.path))
             self.fail(replace(claim, token=token), str(problem))
