@@ -151,17 +151,33 @@ def test_a_board_can_be_led_while_it_runs(home: Home) -> None:
 
 
 @pytest.mark.slow
-def test_a_stop_lets_the_token_in_hand_be_finished(home: Home) -> None:
-    """K8: five seconds, then SIGKILL in the middle of a download."""
-    home.start("--sample", "slow")
+@pytest.mark.case("b08")
+@pytest.mark.parametrize(
+    ("options", "number", "code"),
+    [
+        ([], signal.SIGTERM, 0),
+        ([], signal.SIGINT, 0),
+        (["--until-idle"], signal.SIGTERM, 143),
+        (["--until-idle"], signal.SIGINT, 130),
+        (["--until-idle"], signal.SIGQUIT, 131),
+    ],
+)
+def test_a_stop_lets_the_token_in_hand_be_finished(
+    home: Home, options: list[str], number: int, code: int
+) -> None:
+    """However long it takes within `drain`; the exit code says whether the run was to have an end of its own."""
+    home.start("--sample", "slow", *options)
+    assert home.process
     pause = Event()
     while not (home.root / "slow.started").exists():
         pause.wait(0.02)
 
-    assert home.stop() == 0
+    home.process.send_signal(number)
+    assert home.process.wait(timeout=30) == code
 
-    _, _, token = home.operator.token("slow")
-    assert [visit.result for visit in token.history][:1] == ["done"]
+    pipe, part, token = home.operator.token("slow")
+    assert (pipe, part) == ("p/1", "waiting")
+    assert [visit.result for visit in token.history] == ["done"]
 
 
 def test_two_cannot_run_one_board(home: Home) -> None:

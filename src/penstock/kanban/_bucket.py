@@ -1,6 +1,5 @@
 """The bucket: a directory whose files are the tokens that wait there."""
 
-import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,19 +10,15 @@ from secrets import token_hex
 
 from penstock.base import Clock, Failpoints, SystemClock
 from penstock.kanban._disk import Disk, locked
-from penstock.kanban._errors import BucketError, TokenError, TokenExistsError
+from penstock.kanban._errors import (
+    OTHER_FILE_SYSTEM,
+    BucketError,
+    TokenError,
+    TokenExistsError,
+    translated,
+)
 from penstock.kanban._places import Places, is_token, token_names
 from penstock.kanban._token import SUFFIX, Priority, Token, decode
-
-_WORDS = {
-    errno.EROFS: "the file system is read-only; nothing was moved",
-    errno.ENOSPC: "the disk is full; nothing was lost, free some space and go on",
-    errno.EDQUOT: "the quota is used up; nothing was lost, free some space and go on",
-    errno.EACCES: "permission denied; this user must be allowed to write into it",
-    errno.EPERM: "not permitted; this user must be allowed to write into it",
-    errno.EXDEV: "it lies on another file system than its neighbour: tokens move by rename, "
-    "so all buckets of a board lie on one file system",
-}
 
 
 @dataclass(frozen=True)
@@ -124,7 +119,7 @@ class Bucket:
             self.disk.remove(probe)
             devices = {os.stat(directory).st_dev for directory in self.places.directories()}
         if len(devices) > 1:
-            raise BucketError(str(self.path), _WORDS[errno.EXDEV])
+            raise BucketError(str(self.path), OTHER_FILE_SYSTEM)
         return self
 
     def put(self, token: Token) -> bool:
@@ -150,6 +145,7 @@ class Bucket:
             if self.limit and not self.room().open:
                 return 0
             written = self._write(tokens)
+            self.failpoints.cross("bucket.written")
             try:
                 with self.entry():
                     for token, path in self._admitted(written):
@@ -301,11 +297,8 @@ class Bucket:
     @contextmanager
     def translated(self) -> Iterator[None]:
         """Turn what the system says into an error that names this bucket and the way out."""
-        try:
+        with translated(str(self.path)):
             yield
-        except OSError as error:
-            words = _WORDS.get(error.errno or 0) or error.strerror or str(error)
-            raise BucketError(str(error.filename or self.path), words) from error
 
 
 class Room:

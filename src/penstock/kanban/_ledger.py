@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from penstock.base import PenstockError
+from penstock.kanban._errors import translated
 from penstock.kanban._token import Token, stamp
 
 AVAILABLE, CHOSEN, COMPLETED, FAILED = "available", "chosen", "completed", "failed"
@@ -53,7 +54,8 @@ class Ledger:
     """The ledger of a board, in a SQLite file: every change is one transaction (K9)."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with translated(str(path.parent)):
+            path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         with self._transaction() as connection:
             connection.executescript(_SCHEMA)

@@ -13,7 +13,7 @@ from penstock.kanban._catalogue import Catalogue
 from penstock.kanban._config import FilterConfig
 from penstock.kanban._control import hold, serve
 from penstock.kanban._crew import Crew
-from penstock.kanban._errors import KanbanError
+from penstock.kanban._errors import OTHER_FILE_SYSTEM, BucketError, KanbanError, translated
 from penstock.kanban._ledger import Ledger
 from penstock.kanban._load import Board, load_board
 from penstock.kanban._metrics import export
@@ -145,14 +145,23 @@ class Orchestrator:
     def _prepare(self) -> None:
         for pipe in self.board.pipes:
             self.board.bucket(pipe).prepare()
+        self._check_neighbours()
         for folder in (self.board.settings.processing_bucket, self.board.settings.done_bucket):
             if "://" not in folder:
-                (self.board.root / folder).mkdir(parents=True, exist_ok=True)
+                with translated(folder):
+                    (self.board.root / folder).mkdir(parents=True, exist_ok=True)
         self._recover()
         rebuild(self.board, self._ledger)
         self._ledger.rehome(self.board.inputs)
         self._ledger.offer((identity, self.board.entrance) for identity in self._sample)
         self._seeder.seed(self._sample)
+
+    def _check_neighbours(self) -> None:
+        """Tokens move by rename: else every worker would end as soon as it had started."""
+        home = os.stat(self.board.root / self.board.entrance).st_dev
+        for pipe in self.board.pipes:
+            if os.stat(self.board.root / pipe).st_dev != home:
+                raise BucketError(str(self.board.root / pipe), OTHER_FILE_SYSTEM)
 
     def _recover(self) -> None:
         limit = self.board.settings.crash_limit

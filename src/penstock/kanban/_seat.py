@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from penstock.kanban._bucket import Bucket
-from penstock.kanban._errors import BucketError, TokenError, TokenExistsError
+from penstock.kanban._errors import OTHER_FILE_SYSTEM, BucketError, TokenError, TokenExistsError
 from penstock.kanban._order import Candidate, Order
 from penstock.kanban._returning import put_back, refuse
 from penstock.kanban._settlement import Settlement, carry_out
@@ -65,11 +65,7 @@ class Seat:
             if self.into is not None:
                 here, there = os.stat(self.bucket.path), os.stat(self.into.path)
                 if here.st_dev != there.st_dev:
-                    raise BucketError(
-                        str(self.into.path),
-                        f"it lies on another file system than {self.bucket.path}: tokens move by "
-                        "rename, so all buckets of a board lie on one file system",
-                    )
+                    raise BucketError(str(self.into.path), OTHER_FILE_SYSTEM)
         return self
 
     def __exit__(
@@ -155,6 +151,7 @@ class Seat:
                 self._write_aside(claim, token, sync=self.bucket.sync and alone)
             if self.bucket.sync and not alone:
                 self.bucket.disk.sync_all(self._folder)
+            self.bucket.failpoints.cross("seat.written")
             for claim, token in written:
                 self._hand_on(claim, token, self.into)
             if self.bucket.sync:
