@@ -97,8 +97,10 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 
 @pytest.mark.slow
+@pytest.mark.case("b13")
+@pytest.mark.case("b10")
 def test_a_board_works_off_what_is_available_and_notes_it(home: Home) -> None:
-    """K13: the ledger knows without anybody asking; K10: what was converted is not taken again."""
+    """The ledger knows without anybody asking; what was converted is not taken again."""
     assert home.run("--until-idle") == 1
 
     status, _ = home.operator.status()
@@ -111,8 +113,9 @@ def test_a_board_works_off_what_is_available_and_notes_it(home: Home) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.case("b08")
 def test_a_board_can_be_led_while_it_runs(home: Home) -> None:
-    """K8: a filter that died is started again, and a reload does what it says."""
+    """A filter that died is started again, and a reload does what it says."""
     home.start("--sample", "again,hangs")
     home.until("again")
     assert home.operator.command("stop", "one") == ["one"]
@@ -189,8 +192,9 @@ def test_two_cannot_run_one_board(home: Home) -> None:
         os.close(descriptor)
 
 
+@pytest.mark.case("b09")
 def test_the_ledger_goes_out_and_in_and_is_made_anew(home: Home) -> None:
-    """K9: a change is one transaction, and a bad row changes nothing."""
+    """A change is one transaction, and a bad row changes nothing."""
     operator = home.operator
     for pipe in operator.board.pipes:
         operator.board.bucket(pipe).prepare()
@@ -209,8 +213,9 @@ def test_the_ledger_goes_out_and_in_and_is_made_anew(home: Home) -> None:
     assert operator.ledger(anew=True).counts() == {"chosen": 1, "completed": 1}
 
 
+@pytest.mark.case("b10")
 def test_store_and_ledger_are_reconciled_each_id_once(home: Home) -> None:
-    """K10: a loop that was nested wrongly queued again N times, or not at all."""
+    """However often the list names it."""
     operator = home.operator
     for pipe in operator.board.pipes:
         operator.board.bucket(pipe).prepare()

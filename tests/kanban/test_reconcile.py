@@ -70,7 +70,9 @@ def test_equal_sizes_are_told_apart_by_their_checksums_where_that_is_asked_for(
     assert list(operator.reconcile(checksums=True).differing) == ["two"]
 
 
+@pytest.mark.case("b10")
 def test_a_repair_queues_what_is_missing_from_the_start_and_each_id_once(tmp_path: Path) -> None:
+    """Its token goes back to the first bucket; one that is long gone is offered anew."""
     operator = make_operator(tmp_path, {"target": TARGETS[0]})
     store(tmp_path, operator, "good", "gone", "damaged", target=TARGETS[0])
     (tmp_path / "archive" / "gone.zst").unlink()

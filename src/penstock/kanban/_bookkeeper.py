@@ -1,4 +1,4 @@
-"""Keeps the ledger as the buckets are, without anybody asking for it (K13)."""
+"""Keeps the ledger as the buckets are, without anybody asking for it."""
 
 import os
 import time

@@ -51,7 +51,7 @@ COLUMNS = tuple(field.name for field in fields(Item))
 
 
 class Ledger:
-    """The ledger of a board, in a SQLite file: every change is one transaction (K9)."""
+    """The ledger of a board, in a SQLite file: every change is one transaction."""
 
     def __init__(self, path: Path) -> None:
         with translated(str(path.parent)):

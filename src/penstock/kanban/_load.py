@@ -168,7 +168,7 @@ def _text(file: Path) -> str:
 
 
 def _plain_secrets(document: Document) -> Iterator[Problem]:
-    """K12: what reads as a secret may only be a reference, here and in every `args`."""
+    """What reads as a secret may only be a reference, here and in every `args`."""
     for path in document.lines:
         value: Any = document.data
         for part in path:

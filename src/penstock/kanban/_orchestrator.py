@@ -266,7 +266,7 @@ class Orchestrator:
         return "draining"
 
     async def _reload(self, _: dict[str, Any]) -> Any:
-        """Read the configuration again; only filters that changed are drained and started anew (K8)."""
+        """Read the configuration again; only filters that changed are drained and started anew."""
         fresh = await asyncio.to_thread(load_board, self.board.file, self._environ)
         before = {config.name: config for config in self.board.config.filters}
         after = {config.name: config for config in fresh.config.filters}
