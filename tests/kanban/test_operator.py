@@ -154,6 +154,30 @@ def test_a_board_can_be_led_while_it_runs(home: Home) -> None:
 
 
 @pytest.mark.slow
+def test_a_stage_is_inserted_into_a_running_board(home: Home) -> None:
+    """A directory and a filter more; what did not change runs on."""
+    home.start("--sample", "before")
+    home.until("before")
+    workers = {worker["worker"] for worker in home.operator.status()[1]}
+    inserted = CONFIG.replace("output_pipe: p/1,", "output_pipe: p/new,") + (
+        '  - {name: new, class: "operated:Work", input_pipe: p/new, output_pipe: p/1}\n'
+    )
+    home.configure(inserted)
+
+    assert home.operator.command("reload") == {"changed": ["one"], "added": ["new"]}
+    home.operator.add(["after"])
+    home.until("before", "after")
+
+    stages = {t.id: [visit.stage for visit in t.history] for _, _, t in home.operator.tokens("p/2")}
+    assert stages == {"before": ["one", "two"], "after": ["one", "new", "two"]}
+    kept = workers & {worker["worker"] for worker in home.operator.status()[1]}
+    assert {name.partition("-")[0] for name in kept} == {"two"}
+    rows = {column.pipe: column for column in home.operator.status()[0].columns}
+    assert rows["p/0"].per_minute is not None
+    assert home.stop() == 0
+
+
+@pytest.mark.slow
 @pytest.mark.case("b08")
 @pytest.mark.parametrize(
     ("options", "number", "code"),
