@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.base import Clock, ConfigError, Problem
+from penstock.flow._checkpoint import Checkpoint
+from penstock.flow._source import SeekableSource, Source
 from penstock.flow._stage import Stage, as_stage
 
 
@@ -19,6 +21,7 @@ class FlowOptions:
     drain_timeout: float
     clock: Clock
     seed: int | None
+    checkpoint: Checkpoint | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ def plan_of(options: FlowOptions, parts: tuple[Any, ...]) -> FlowPlan:
         missing = "source and no stage or sink" if not parts else "stage or sink"
         hint = f"write Flow({options.name!r}) | source | stage | ... | sink"
         problems.append(Problem("<python>", 0, options.name, f"the flow has no {missing}", hint))
+    if parts and options.checkpoint is not None:
+        problems += _unseekable(options.name, parts[0])
     stages: list[Stage[..., Any]] = []
     for part in parts[1:]:
         try:
@@ -64,6 +69,14 @@ def plan_of(options: FlowOptions, parts: tuple[Any, ...]) -> FlowPlan:
     if problems:
         raise ConfigError(tuple(problems))
     return FlowPlan(options, parts[0], tuple(_distinct(stages)))
+
+
+def _unseekable(flow: str, source: Any) -> list[Problem]:
+    if not isinstance(source, Source) or isinstance(source, SeekableSource):
+        return []
+    text = f"the source {type(source).__name__} cannot go on from a checkpoint: it has no offsets"
+    hint = "give it the methods of SeekableSource, or remove checkpoint="
+    return [Problem("<python>", 0, flow, text, hint)]
 
 
 def _distinct(stages: list[Stage[..., Any]]) -> list[Stage[..., Any]]:

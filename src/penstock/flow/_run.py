@@ -16,9 +16,10 @@ from penstock.flow._pool_thread import ThreadPool
 from penstock.flow._progress import Observer, observe
 from penstock.flow._pump import Pump
 from penstock.flow._report import Ending, FlowFailedError, FlowReport
-from penstock.flow._sink import Sink
+from penstock.flow._resume import ResumedSource, checkpointer_of
+from penstock.flow._sink import ProgressSink, Sink
 from penstock.flow._snapshot import snapshot
-from penstock.flow._source import source_of
+from penstock.flow._source import Source, source_of
 from penstock.flow._stage import Stage
 from penstock.flow._statistics import FlowStatistics
 from penstock.flow._work import Work
@@ -38,10 +39,17 @@ class RunningFlow:
         self._observer = observer
         self._clock: Clock = plan.options.clock
         self._changed = asyncio.Event()
-        self._source = source_of(plan.source, plan.options.name)
+        name, clock = plan.options.name, self._clock
+        self._checkpointer = checkpointer_of(plan.options.checkpoint, name, plan.source, clock)
+        self._source: Source[Any] = (
+            source_of(plan.source, name)
+            if self._checkpointer is None
+            else ResumedSource(self._checkpointer)
+        )
         self._letters = dead_letters_of(plan.options.dead_letters, plan.options.name)
         self._ledger = Ledger(plan.options.name, self._source, self._letters, self._clock)
         self._ledger.changed = self._changed.set
+        self._ledger.checkpointer = self._checkpointer
         self._group = asyncio.TaskGroup()
         intakes = [self._channel(stage) for stage in plan.stages]
         self._works = self._build(intakes)
@@ -146,6 +154,8 @@ class RunningFlow:
                 work.drain()
 
     async def _work(self) -> None:
+        if self._checkpointer is not None:
+            await self._checkpointer.open(self._progress_sink())
         async with self._group as group:
             self._changed.set()
             ends = [
@@ -153,13 +163,25 @@ class RunningFlow:
                 for work, pool in zip(self._works, self._pools, strict=True)
             ]
             group.create_task(self._pump.run(), name="source")
-            watcher = group.create_task(self._watch(), name="progress")
+            aside = [
+                group.create_task(self._watch(), name="progress"),
+                group.create_task(self._keep_progress(), name="checkpoint"),
+            ]
             await asyncio.wait(ends)
-            watcher.cancel()
+            for task in aside:
+                task.cancel()
 
     async def _watch(self) -> None:
         if self._observer is not None:
             await observe(self.statistics, self._observer, self._clock)
+
+    async def _keep_progress(self) -> None:
+        if self._checkpointer is not None:
+            await self._checkpointer.run()
+
+    def _progress_sink(self) -> ProgressSink[Any] | None:
+        function = self._plan.stages[-1].function
+        return function if isinstance(function, ProgressSink) else None
 
     def _channel(self, stage: Stage[..., Any]) -> MemoryChannel[Any]:
         return MemoryChannel(
