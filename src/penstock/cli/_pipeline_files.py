@@ -46,6 +46,7 @@ def settings(state_dir: Path | None, file: Path | None = None) -> WorkspaceSetti
         directory,
         home if file or state_dir is None else directory.parent,
         {name: os.environ[name] for name in _KEPT if name in os.environ},
+        {name: value for name, value in os.environ.items() if name.startswith("AWS_")},
         secrets(),
         failpoints=failpoints(),
     )

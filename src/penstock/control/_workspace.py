@@ -40,6 +40,9 @@ class WorkspaceSettings:
     environ: Mapping[str, str] = field(default_factory=dict)
     """Variables that every step sees."""
 
+    storage_environ: Mapping[str, str] = field(default_factory=dict)
+    """Variables that only queries see: credentials of object stores, `AWS_...`."""
+
     secrets: Mapping[str, str] = field(default_factory=dict)
     """By name, for `${{ secrets.name }}`."""
 
@@ -116,7 +119,7 @@ async def open_workspace(settings: WorkspaceSettings) -> AsyncIterator[Workspace
         executors: dict[str, Executor] = {
             "shell": ShellExecutor(place),
             "python": PythonExecutor(place),
-            "sql": SqlExecutor(place),
+            "sql": SqlExecutor(place, storage=settings.storage_environ),
             "http": HttpExecutor(place, allowed_hosts=settings.allowed_hosts),
         }
         engine = EmbeddedEngine(
