@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from penstock.base import Clock, Failpoints, SystemClock
 from penstock.control._runs import Runs
 from penstock.engines import EmbeddedEngine, EngineSettings
-from penstock.events import AuditSink, EventSink, JsonLinesSink, Relay
+from penstock.events import AuditSink, EventSink, JsonLinesSink, Relay, WebhookSink
 from penstock.steps import (
     ChildRunExecutor,
     HttpExecutor,
@@ -25,6 +26,8 @@ from penstock.telemetry import get_logger
 from penstock.workflow import Executor, Pipeline, store
 
 _log = get_logger("control")
+_LAST_ATTEMPTS: Final = 5
+"""Of a sink that fails while the work ends; a few seconds."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,9 @@ class WorkspaceSettings:
 
     events_file: Path | None = None
     """Where events are appended as JSON lines, beside the audit."""
+
+    webhooks: Mapping[str, str] = field(default_factory=dict)
+    """URLs that events are posted to from the first opening on, and the secret that signs each."""
 
     engine: EngineSettings = field(default_factory=EngineSettings)
     clock: Clock = field(default_factory=SystemClock)
@@ -100,7 +106,7 @@ async def _find(stores: store.Stores, cwd: Path, tenant: str, name: str) -> Pipe
 
 async def _drained(consumer: str, relay: Relay) -> None:
     try:
-        await relay.drain()
+        await relay.drain(attempts=_LAST_ATTEMPTS)
     except OSError as error:
         _log.warning("events left for later", consumer=consumer, error=str(error))
 
@@ -137,6 +143,8 @@ async def open_workspace(settings: WorkspaceSettings) -> AsyncIterator[Workspace
         if settings.events_file is not None:
             path = settings.events_file.resolve()
             sinks[f"file:{path}"] = JsonLinesSink(path)
+        for url, secret in settings.webhooks.items():
+            sinks[f"webhook:{url}"] = WebhookSink(url, secret, clock=settings.clock)
         relays = {
             consumer: Relay(
                 stores.outbox,
@@ -147,4 +155,6 @@ async def open_workspace(settings: WorkspaceSettings) -> AsyncIterator[Workspace
             )
             for consumer, sink in sinks.items()
         }
+        for url in settings.webhooks:
+            await relays[f"webhook:{url}"].begin_now()
         yield Workspace(engine, stores, Runs(engine, stores), place.logs, audit, relays)

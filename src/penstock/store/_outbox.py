@@ -23,6 +23,9 @@ class SqliteOutbox(store.Outbox):
     async def read(self, *, after: int, limit: int) -> Sequence[store.OutboxEvent]:
         return await self._database.read(partial(_read, after, limit))
 
+    async def end(self) -> int:
+        return await self._database.read(_end)
+
     async def cursor(self, consumer: str) -> int:
         return await self._database.read(partial(_cursor, consumer))
 
@@ -69,6 +72,11 @@ def _outbox_event(row: tuple[Any, ...]) -> store.OutboxEvent:
     position, tenant, run, pipeline, digest, text = row
     told = codec.decode_domain(json.loads(text), place=f"event {position}")
     return store.OutboxEvent(position, tenant, run, pipeline, digest, told)
+
+
+def _end(db: sqlite3.Connection, _: Micros) -> int:
+    (found,) = db.execute("SELECT coalesce(max(position), 0) FROM outbox").fetchone()
+    return int(found)
 
 
 def _cursor(consumer: str, db: sqlite3.Connection, _: Micros) -> int:

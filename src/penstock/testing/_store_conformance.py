@@ -125,6 +125,7 @@ class StoreConformance(QueueConformance):
                     told.event for told in found if told.run == run
                 ]
             assert [told.position for told in found] == sorted(told.position for told in found)
+            assert await bench.stores.outbox.end() == found[-1].position
             assert await bench.stores.outbox.cursor("audit") == 0
             await bench.stores.outbox.advance("audit", 5)
             await bench.stores.outbox.advance("audit", 3)

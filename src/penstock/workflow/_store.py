@@ -235,6 +235,10 @@ class Outbox(Protocol):
         """
         ...
 
+    async def end(self) -> int:
+        """Return the position of the newest event; 0 where there is none."""
+        ...
+
     async def cursor(self, consumer: str) -> int:
         """Return the position up to which a consumer has read; 0 for a new one."""
         ...
