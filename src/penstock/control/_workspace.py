@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from penstock.base import Clock, Failpoints, SystemClock
+from penstock.control._catalogue import Catalogue
 from penstock.control._runs import Runs
 from penstock.engines import EmbeddedEngine, EngineSettings
 from penstock.events import AuditSink, EventSink, JsonLinesSink, Relay, WebhookSink
@@ -70,6 +71,7 @@ class Workspace:
     engine: EmbeddedEngine
     stores: store.Stores
     runs: Runs
+    catalogue: Catalogue
     logs: Logs
     audit: AuditSink
     relays: Mapping[str, Relay] = field(default_factory=dict)
@@ -93,15 +95,15 @@ class Workspace:
                 await _drained(consumer, relay)
 
 
-async def _find(stores: store.Stores, cwd: Path, tenant: str, name: str) -> Pipeline:
+async def _find(catalogue: Catalogue, cwd: Path, tenant: str, name: str) -> Pipeline:
     """The definition `NAME.yaml` beside the others, or the version that was run last."""
     file = cwd / f"{name}.yaml"
     if file.exists():
         return Pipeline.from_file(file)
-    versions = await stores.archive.versions(tenant, name)
-    if not versions:
-        raise LookupError(f"there is no pipeline {name!r}: no file {file}, and no earlier run")
-    return await stores.archive.version(tenant, versions[0].digest)
+    try:
+        return await catalogue.latest(tenant, name)
+    except LookupError as error:
+        raise LookupError(f"there is no pipeline {name!r}: no file {file}; {error}") from error
 
 
 async def _drained(consumer: str, relay: Relay) -> None:
@@ -121,6 +123,7 @@ async def open_workspace(settings: WorkspaceSettings) -> AsyncIterator[Workspace
     """
     path = settings.directory / "workflow.sqlite"
     async with open_sqlite(path, clock=settings.clock, failpoints=settings.failpoints) as stores:
+        catalogue = Catalogue(stores)
         place = LocalPlace(settings.directory, settings.cwd, settings.environ, settings.clock)
         executors: dict[str, Executor] = {
             "shell": ShellExecutor(place),
@@ -137,7 +140,7 @@ async def open_workspace(settings: WorkspaceSettings) -> AsyncIterator[Workspace
             clock=settings.clock,
             failpoints=settings.failpoints,
         )
-        executors["pipeline"] = ChildRunExecutor(engine, partial(_find, stores, settings.cwd))
+        executors["pipeline"] = ChildRunExecutor(engine, partial(_find, catalogue, settings.cwd))
         audit = AuditSink(settings.directory / "audit.sqlite")
         sinks: dict[str, EventSink] = {"audit": audit}
         if settings.events_file is not None:
@@ -157,4 +160,4 @@ async def open_workspace(settings: WorkspaceSettings) -> AsyncIterator[Workspace
         }
         for url in settings.webhooks:
             await relays[f"webhook:{url}"].begin_now()
-        yield Workspace(engine, stores, Runs(engine, stores), place.logs, audit, relays)
+        yield Workspace(engine, stores, Runs(engine, stores), catalogue, place.logs, audit, relays)

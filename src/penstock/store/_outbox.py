@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from penstock.store._database import Database, Micros, moment
 from penstock.store._rows import Versions
-from penstock.workflow import Pipeline, codec, event, states, store
+from penstock.workflow import Pipeline, codec, event, executor, states, store
 
 _COLUMNS: Final = "position, tenant, run, pipeline, digest, event"
 
@@ -49,6 +49,9 @@ class SqliteArchive(store.Archive):
         self, tenant: str, run: str, *, after: int = 0, limit: int = 1_000
     ) -> Sequence[store.OutboxEvent]:
         return await self._database.read(partial(_events, tenant, run, after, limit))
+
+    async def artifacts(self, tenant: str, run: str) -> Sequence[store.KeptArtifact]:
+        return await self._database.read(partial(_artifacts, tenant, run))
 
     async def history(self, tenant: str, run: str) -> Sequence[tuple[datetime, event.Event]]:
         return await self._database.read(partial(_history, tenant, run))
@@ -121,6 +124,20 @@ def _events(
     return [_outbox_event(row) for row in rows]
 
 
+def _artifacts(
+    tenant: str, run: str, db: sqlite3.Connection, _: Micros
+) -> list[store.KeptArtifact]:
+    rows = db.execute(
+        "SELECT step, item, attempt, name, size, sha256, place FROM artifact"
+        " WHERE tenant = ? AND run = ? ORDER BY step, item, name",
+        (tenant, run),
+    )
+    return [
+        store.KeptArtifact(step, item, attempt, executor.Artifact(*left))
+        for step, item, attempt, *left in rows
+    ]
+
+
 def _history(
     tenant: str, run: str, db: sqlite3.Connection, _: Micros
 ) -> list[tuple[datetime, event.Event]]:
@@ -137,8 +154,11 @@ def _versions_of(
     tenant: str, pipeline: str, db: sqlite3.Connection, _: Micros
 ) -> list[store.VersionSummary]:
     rows = db.execute(
-        "SELECT digest, created_at FROM version WHERE tenant = ? AND pipeline = ?"
+        "SELECT digest, created_at, state FROM version WHERE tenant = ? AND pipeline = ?"
         " ORDER BY created_at DESC, digest",
         (tenant, pipeline),
     )
-    return [store.VersionSummary(digest, moment(at)) for digest, at in rows]
+    return [
+        store.VersionSummary(digest, moment(at), states.VersionState(state))
+        for digest, at, state in rows
+    ]
