@@ -1,13 +1,14 @@
 """Staged flows: messages go down, demand goes up.
 
-Owns: `Flow` and its run, `Message`, channels, sources, stages and sinks, worker pools, batches,
-retries, dead letters, drain and cancel, statistics and the report.
+Owns: `Flow` and its run, `Message`, channels, sources, stages, branches and sinks, worker pools,
+batches, retries, dead letters, drain and cancel, statistics and the report.
 Promises: outcomes balance at every instant; channels are bounded in messages and bytes; a source
 message is acknowledged when all that came of it is settled; no task, thread or process outlives a run,
 but for threads whose blocked call nobody can interrupt.
 Does not: know files, tables or configuration; draw live views; keep state between runs.
 """
 
+from penstock.flow._branch import merge, route, tee
 from penstock.flow._channel import Channel, MemoryChannel
 from penstock.flow._dead_letters import DeadLetter
 from penstock.flow._errors import (
@@ -53,5 +54,8 @@ __all__ = [
     "StageTimeoutError",
     "WorkerDiedError",
     "key",
+    "merge",
+    "route",
     "stage",
+    "tee",
 ]
