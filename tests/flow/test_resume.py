@@ -9,7 +9,15 @@ import pytest
 
 from penstock import Drop, FatalError, Flow, Message, PoisonError, RetryPolicy, stage
 from penstock.base import ConfigError
-from penstock.flow import Checkpoint, EndOfSource, FlowFailedError, ProgressSink
+from penstock.flow import (
+    Checkpoint,
+    EndOfSource,
+    FlowFailedError,
+    ProgressSink,
+    merge,
+    read_lines,
+    tee,
+)
 from penstock.testing import FakeClock, ListSink, ListSource
 
 
@@ -299,3 +307,49 @@ def test_progress_with_a_commit_counts_children_and_batches(tmp_path: Path) -> N
     (flow | (last := Table(before=table))).run()
 
     assert sum(last.committed) == 2 * sum(range(1, 13))
+
+
+def test_each_of_several_sources_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Lanes of one name do not get mixed up; a new run may not swap the sources."""
+    (tmp_path / "a.txt").write_text("1\n2\n")
+
+    def run(numbers: int) -> list[object]:
+        rows: list[object] = []
+        source = merge(range(10, 10 + numbers), read_lines(tmp_path / "a.txt"), range(100, 102))
+        (Flow("f", checkpoint=tmp_path / "state") | source | rows.append).run()
+        return sorted(rows, key=str)
+
+    assert run(3) == sorted([10, 11, 12, "1", "2", 100, 101], key=str)
+    assert run(5) == [13, 14]
+
+    swapped = merge(read_lines(tmp_path / "a.txt"), range(10))
+    with pytest.raises(
+        FlowFailedError, match="progress of the source 'items by number and lines of"
+    ):
+        (Flow("f", checkpoint=tmp_path / "state") | swapped | print).run()
+
+
+def test_a_copy_in_one_branch_does_not_settle_its_message(tmp_path: Path) -> None:
+    """It is settled when the other branch is done with it too, also in the progress that a sink keeps."""
+
+    def fails(number: int) -> int:
+        if number == 2:
+            raise FatalError("stop")
+        return number
+
+    rows: list[int] = []
+    table = Table()
+    flow = Flow("f", capacity=2, checkpoint=tmp_path) | range(6)
+    with pytest.raises(FlowFailedError):
+        (flow | tee(table, [fails, rows.append])).run()
+    (flow | tee(Table(before=table), rows.append)).run()
+
+    assert set(rows) == set(range(6))
+
+
+def test_only_one_sink_can_keep_the_progress() -> None:
+    """Two could not agree."""
+    with pytest.raises(
+        ConfigError, match=r"several sinks would keep the progress \(Table, Table\)"
+    ):
+        (Flow("f", checkpoint="x") | range(3) | tee(Table(), Table())).run()

@@ -1,7 +1,8 @@
 """Staged flows: messages go down, demand goes up.
 
-Owns: `Flow` and its run, `Message`, channels, sources, stages and sinks, worker pools, batches,
-retries, dead letters, drain and cancel, checkpoints, lines of files as a source, statistics and the report.
+Owns: `Flow` and its run, `Message`, channels, sources, stages, branches and sinks, worker pools,
+batches, retries, dead letters, drain and cancel, checkpoints, lines of files as a source, statistics
+and the report.
 Promises: outcomes balance at every instant; channels are bounded in messages and bytes; a source
 message is acknowledged when all that came of it is settled; no task, thread or process outlives a run,
 but for threads whose blocked call nobody can interrupt; with a checkpoint, what was settled is not
@@ -9,6 +10,7 @@ delivered again by the next run, and what was not settled is.
 Does not: know formats, tables or configuration files; draw live views.
 """
 
+from penstock.flow._branch import merge, route, tee
 from penstock.flow._channel import Channel, MemoryChannel
 from penstock.flow._checkpoint import Checkpoint
 from penstock.flow._dead_letters import DeadLetter
@@ -62,7 +64,10 @@ __all__ = [
     "StageTimeoutError",
     "WorkerDiedError",
     "key",
+    "merge",
     "read_lines",
     "resumable",
+    "route",
     "stage",
+    "tee",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-Path = int | str | tuple[Any, int]
+Path = int | str | tuple[Any, Any]
 """The id of a source message, or the path of its parent and the place among its siblings."""
 
 Place = int | str
@@ -111,6 +111,10 @@ class Message(Generic[T]):
         made: Message[Any] = Message(payload, (self._path, place))
         made.branch = self.branch
         return made
+
+    def under(self, prefix: str) -> "Message[T]":
+        """A message with the same payload, whose id begins with `prefix`."""
+        return Message(self.payload, (prefix, self._path))
 
     def rename_as(self, other: "Message[Any]") -> None:
         """Take over the id of another message."""

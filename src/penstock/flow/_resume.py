@@ -4,19 +4,21 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TypeVar
 
 from penstock.base import Clock
 from penstock.flow._checkpoint import Checkpoint
 from penstock.flow._checkpoint_files import CheckpointVersion, VersionWriter, locked
 from penstock.flow._errors import CheckpointError
-from penstock.flow._message import Message
-from penstock.flow._settled import Settled, Tracker
+from penstock.flow._message import Message, Place
+from penstock.flow._plan import FlowPlan
+from penstock.flow._settled import Settled, Tracker, placed
 from penstock.flow._sink import ProgressSink
 from penstock.flow._source import SeekableSource, Source, call_in_thread
 from penstock.flow._source_cursor import resumable
 from penstock.flow._state import CheckpointState, LaneState, packed, unpacked
 
+V = TypeVar("V")
 _LOG = logging.getLogger("penstock.flow")
 _OTHER = (
     "give this flow a directory of its own, or remove the old progress to begin anew, "
@@ -28,11 +30,17 @@ class Checkpointer:
     """The checkpoints of one run: opened before the first pull, written as messages are settled."""
 
     def __init__(
-        self, checkpoint: Checkpoint, flow: str, source: SeekableSource[Any], clock: Clock
+        self,
+        checkpoint: Checkpoint,
+        flow: str,
+        sources: Sequence[SeekableSource[Any]],
+        sink: ProgressSink[Any] | None,
+        clock: Clock,
     ) -> None:
         self._checkpoint = checkpoint
         self._flow = flow
-        self.source = source
+        self._sources = _SourceLanes(sources)
+        self._sink = sink
         self._clock = clock
         self.tracker = Tracker({})
         self._held = ExitStack()
@@ -55,7 +63,11 @@ class Checkpointer:
         self._enough.set()
         await self._room.wait()
 
-    async def open(self, sink: ProgressSink[Any] | None) -> None:
+    def resumed(self) -> "list[ResumedSource]":
+        """The sources as the flow is to pull from them."""
+        return [ResumedSource(source, prefix, self) for prefix, source in self._sources.named]
+
+    async def open(self) -> None:
         """Take the directory, and have the source go on from the state there, or from the sink's.
 
         Raises:
@@ -70,8 +82,8 @@ class Checkpointer:
         state = checkpoint.newest()
         self._writer = VersionWriter(checkpoint.directory, versions, checkpoint.failpoints)
         _say_damaged(versions, state)
-        if sink is not None:
-            progress = await sink.kept_progress()
+        if self._sink is not None:
+            progress = await self._sink.kept_progress()
             # The sink wins: what it does not know of was not kept, whatever the directory says.
             state = None if progress is None else unpacked(progress, "the progress in the sink")
             place = "the progress in the sink"
@@ -81,7 +93,7 @@ class Checkpointer:
             self._states = dict(state.lanes)
             self.tracker.lanes = {name: lane.settled() for name, lane in state.lanes.items()}
         marks = {name: (lane.frontier, lane.mark) for name, lane in self._states.items()}
-        await self.source.seek(marks)
+        await self._sources.seek(marks)
         self.tracker.on_settled = self._count
 
     async def run(self) -> None:
@@ -148,7 +160,7 @@ class Checkpointer:
         snapshot = [
             (name, lanes[name].frontier, tuple(lanes[name].beyond)) for name in sorted(changed)
         ]
-        marks = await self.source.marks({name: frontier for name, frontier, _ in snapshot})
+        marks = await self._sources.marks({name: frontier for name, frontier, _ in snapshot})
         return {
             name: LaneState(frontier=frontier, beyond=beyond, mark=marks.get(name, ""))
             for name, frontier, beyond in snapshot
@@ -157,7 +169,7 @@ class Checkpointer:
     def _state(self, lanes: Mapping[str, LaneState], settled: int, number: int) -> CheckpointState:
         return CheckpointState(
             flow=self._flow,
-            source=self.source.identity,
+            source=self._sources.identity,
             number=number,
             at=self._clock.now(),
             settled=self._settled_before + settled,
@@ -172,7 +184,7 @@ class Checkpointer:
         """Whether the state is of this flow and this source."""
         for what, theirs, ours in (
             ("flow", state.flow, self._flow),
-            ("source", state.source, self.source.identity),
+            ("source", state.source, self._sources.identity),
         ):
             if theirs != ours:
                 raise CheckpointError(
@@ -194,17 +206,58 @@ def _say_damaged(versions: list[CheckpointVersion], state: CheckpointState | Non
         )
 
 
+class _SourceLanes:
+    """Several sources as one: the lanes of each have its number before their names."""
+
+    def __init__(self, sources: Sequence[SeekableSource[Any]]) -> None:
+        several = len(sources) > 1
+        self.named = [
+            (f"source{number}/" if several else "", source)
+            for number, source in enumerate(sources, start=1)
+        ]
+
+    @property
+    def identity(self) -> str:
+        return " and ".join(source.identity for _, source in self.named)
+
+    async def seek(self, lanes: Mapping[str, tuple[Place | None, str]]) -> None:
+        for prefix, source in self.named:
+            await source.seek(_below(prefix, lanes))
+
+    async def marks(self, frontiers: Mapping[str, Place | None]) -> dict[str, str]:
+        found = {}
+        for prefix, source in self.named:
+            own = _below(prefix, frontiers)
+            for lane, mark in (await source.marks(own)).items() if own else ():
+                found[prefix + lane] = mark
+        return found
+
+
+def _below(prefix: str, lanes: Mapping[str, V]) -> dict[str, V]:
+    return {
+        name.removeprefix(prefix): value for name, value in lanes.items() if name.startswith(prefix)
+    }
+
+
 class ResumedSource(Source[Any]):
     """A source that leaves out what an earlier run settled, and waits for checkpoints that are late."""
 
-    def __init__(self, checkpointer: Checkpointer) -> None:
-        self._source = checkpointer.source
+    def __init__(
+        self, source: SeekableSource[Any], prefix: str, checkpointer: Checkpointer
+    ) -> None:
+        self._source = source
+        self._prefix = prefix
         self._checkpointer = checkpointer
 
     async def pull(self, demand: int) -> Sequence[Message[Any]]:
         while self._checkpointer.full:
             await self._checkpointer.wait_room()
-        return self._checkpointer.tracker.unsettled(await self._source.pull(demand))
+        messages = await self._source.pull(demand)
+        if self._prefix:
+            for message in messages:
+                lane, start, end = placed(message)
+                message.offset = (self._prefix + lane, start, end)
+        return self._checkpointer.tracker.unsettled(messages)
 
     async def ack(self, messages: Sequence[Message[Any]]) -> None:
         await self._source.ack(messages)
@@ -213,18 +266,20 @@ class ResumedSource(Source[Any]):
         await self._source.nack(messages)
 
     async def aclose(self) -> None:
-        """Write the last checkpoint, then close the source, whatever becomes of the first."""
-        try:
-            await self._checkpointer.aclose()
-        finally:
-            await self._source.aclose()
+        await self._source.aclose()
 
 
-def checkpointer_of(
-    checkpoint: Checkpoint | None, flow: str, given: Any, clock: Clock
-) -> Checkpointer | None:
+def checkpointer_of(plan: FlowPlan) -> Checkpointer | None:
     """What keeps the progress of a flow; None where nothing does. Items without offsets are numbered."""
-    if checkpoint is None:
+    options = plan.options
+    if options.checkpoint is None:
         return None
-    source = given if isinstance(given, SeekableSource) else resumable(given)
-    return Checkpointer(checkpoint, flow, source, clock)
+    sources = [
+        origin.source if isinstance(origin.source, SeekableSource) else resumable(origin.source)
+        for origin in plan.origins
+    ]
+    functions: list[Any] = [stage.function for stage in plan.stages]
+    sinks = [function for function in functions if isinstance(function, ProgressSink)]
+    return Checkpointer(
+        options.checkpoint, options.name, sources, sinks[0] if sinks else None, options.clock
+    )
