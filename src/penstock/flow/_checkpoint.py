@@ -12,7 +12,7 @@ from penstock.flow._checkpoint_files import (
     read_versions,
     sync_directory,
 )
-from penstock.flow._errors import CheckpointError, FlowError
+from penstock.flow._errors import DamagedCheckpointError, FlowError
 from penstock.flow._state import CheckpointState
 
 _BEGIN_ANEW = "restore one, or remove the directory to begin anew, which delivers everything again"
@@ -82,12 +82,12 @@ class Checkpoint:
             if version.state is not None:
                 return version.state
             if version.newer:
-                raise CheckpointError(
+                raise DamagedCheckpointError(
                     str(self.directory), version.problem, "nothing in it was changed"
                 )
         if versions:
             said = "; ".join(version.problem for version in versions)
-            raise CheckpointError(
+            raise DamagedCheckpointError(
                 str(self.directory), f"no version can be read ({said})", _BEGIN_ANEW
             )
         return None

@@ -104,7 +104,11 @@ class CheckpointError(FlowError):
     problem: str
     way_out: str
 
-    exit_code = 5
-
     def __str__(self) -> str:
         return f"{self.place}: {self.problem}; {self.way_out}"
+
+
+class DamagedCheckpointError(CheckpointError):
+    """No version of the progress can be read."""
+
+    exit_code = 5
