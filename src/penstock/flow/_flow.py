@@ -3,10 +3,12 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 from penstock.base import Clock, SystemClock, parse_duration, parse_size
 from penstock.flow._branch import Chain, Fork
+from penstock.flow._checkpoint import Checkpoint, checkpoint_of
 from penstock.flow._errors import FlowError
 from penstock.flow._explain import explain_mermaid, explain_text
 from penstock.flow._plan import FlowOptions, FlowPlan
@@ -32,7 +34,7 @@ class Flow(Chain):
     ([0, 1, 4], 3)
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options of a value, all by keyword
         self,
         name: str,
         *,
@@ -42,6 +44,7 @@ class Flow(Chain):
         drain_timeout: object = "30s",
         clock: Clock | None = None,
         seed: int | None = None,
+        checkpoint: Checkpoint | str | Path | None = None,
     ) -> None:
         """Name a flow.
 
@@ -54,6 +57,9 @@ class Flow(Chain):
             drain_timeout: Longest time that `stop` and the first signal give to work in progress.
             clock: Time for everything that waits.
             seed: Makes the jitter of retries repeatable.
+            checkpoint: A directory in which progress is kept, so that another run goes on where this one
+                ended, however it ended; a `Checkpoint` says how often. An iterable must then give the
+                same items again, see `resumable`.
         """
         if capacity < 1:
             raise FlowError(f"expected capacity >= 1, got {capacity}")
@@ -66,6 +72,7 @@ class Flow(Chain):
             drain_timeout=parse_duration(drain_timeout).total_seconds(),
             clock=clock or SystemClock(),
             seed=seed,
+            checkpoint=checkpoint_of(checkpoint),
         )
 
     def __or__(self, part: Any) -> "Flow":

@@ -1,8 +1,9 @@
 """One run of a flow: the coordinator, and the handle by which others watch and end it."""
 
 import asyncio
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from penstock.base import Clock, parse_duration
 from penstock.flow._assembly import assemble, pumps_of
@@ -11,8 +12,9 @@ from penstock.flow._outcome import Ledger
 from penstock.flow._plan import FlowPlan
 from penstock.flow._progress import Observer, observe
 from penstock.flow._report import Ending, FlowFailedError, FlowReport
+from penstock.flow._resume import checkpointer_of
 from penstock.flow._snapshot import snapshot
-from penstock.flow._source import source_of
+from penstock.flow._source import Source, source_of
 from penstock.flow._statistics import FlowStatistics
 
 
@@ -28,10 +30,16 @@ class RunningFlow:
         self._observer = observer
         self._clock: Clock = plan.options.clock
         self._changed = asyncio.Event()
-        self._sources = [source_of(origin.source, plan.options.name) for origin in plan.origins]
+        self._checkpointer = checkpointer_of(plan)
+        self._sources: Sequence[Source[Any]] = (
+            [source_of(origin.source, plan.options.name) for origin in plan.origins]
+            if self._checkpointer is None
+            else self._checkpointer.resumed()
+        )
         self._letters = dead_letters_of(plan.options.dead_letters, plan.options.name)
         self._ledger = Ledger(plan.options.name, self._sources, self._letters, self._clock)
         self._ledger.changed = self._changed.set
+        self._ledger.checkpointer = self._checkpointer
         self._group = asyncio.TaskGroup()
         self._stages = assemble(plan, self._ledger, self._group)
         self._works = [stage.work for stage in self._stages]
@@ -137,6 +145,8 @@ class RunningFlow:
                 work.drain()
 
     async def _work(self) -> None:
+        if self._checkpointer is not None:
+            await self._checkpointer.open()
         async with self._group as group:
             self._changed.set()
             ends = [
@@ -145,9 +155,12 @@ class RunningFlow:
             ]
             for pump in self._pumps:
                 group.create_task(pump.run(), name="source")
-            watcher = group.create_task(self._watch(), name="progress")
+            aside = [group.create_task(self._watch(), name="progress")]
+            if self._checkpointer is not None:
+                aside.append(group.create_task(self._checkpointer.run(), name="checkpoint"))
             await asyncio.wait(ends)
-            watcher.cancel()
+            for task in aside:
+                task.cancel()
 
     async def _watch(self) -> None:
         if self._observer is not None:
@@ -159,6 +172,7 @@ class RunningFlow:
         for close in (
             self._ledger.close,
             *(stage.pool.aclose for stage in self._stages),
+            *([self._checkpointer.aclose] if self._checkpointer else []),
             *(source.aclose for source in self._sources),
         ):
             try:

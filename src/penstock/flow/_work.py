@@ -247,9 +247,11 @@ class Work:
 
     def _park(self, message: Message[Any], error: Exception) -> None:
         delay = self.stage.options.retry.delay(message.attempt, self.chance)
-        self.parked[message] = self.group.create_task(
+        task = self.group.create_task(
             self._come_back(message, delay, error), name=f"{self.stage.name}/retry"
         )
+        self.parked[message] = task
+        task.add_done_callback(lambda task: _parked_in_vain(self, task, message, error))
 
     async def _come_back(self, message: Message[Any], delay: float, error: Exception) -> None:
         try:
@@ -363,3 +365,17 @@ async def _refuse(work: Work, message: Message[Any], error: Exception) -> None:
     work.meter.failures += 1
     await work.bury(message, error, reason_of(error))
     work.intake.wake_all()
+
+
+def _parked_in_vain(
+    work: Work, task: asyncio.Task[None], message: Message[Any], error: Exception
+) -> None:
+    """A task that is cancelled before its first step never runs, so nothing in it can notice."""
+    if not (task.cancelled() and work.draining and message in work.parked):
+        return
+    del work.parked[message]
+    leave = work._leave(message, error)  # noqa: SLF001 - of the same file
+    try:
+        work.group.create_task(leave, name=f"{work.stage.name}/leave")
+    except RuntimeError:
+        leave.close()  # the whole group is being cancelled: nobody waits for the message
