@@ -29,6 +29,7 @@ from penstock.flow._sink import Sink
 from penstock.flow._source import EndOfSource, Source
 from penstock.flow._stage import Stage, stage
 from penstock.flow._statistics import FlowStatistics, StageStatistics
+from penstock.flow._stream import FlowStream
 
 __all__ = [
     "Channel",
@@ -42,6 +43,7 @@ __all__ = [
     "FlowFailedError",
     "FlowReport",
     "FlowStatistics",
+    "FlowStream",
     "MemoryChannel",
     "Message",
     "NotPicklableError",
