@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from penstock.events import AuditSink
+from penstock.events import AuditSink, signature
 from tests.cli.conftest import Penstock
+from tests.events.test_sinks import receiver
 
 DEFINITION = """\
 apiVersion: pipelines/v1
@@ -96,6 +97,40 @@ def test_events_are_appended_to_a_file_and_kept_in_the_audit(
     assert found == wanted
     audit = AuditSink(home / ".penstock" / "audit.sqlite")
     assert [row.id for row in audit.rows()] == wanted
+
+
+def test_events_are_posted_to_a_webhook_from_its_first_run_on(
+    home: Path, penstock: Penstock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signed with a secret that is named, never written; each once, over several commands."""
+    monkeypatch.setenv("PENSTOCK_SECRET_BILLING", "s3cret")
+    penstock("pipeline", "run", "demo.yaml")
+    got: list[tuple[dict[str, str], bytes]] = []
+    with receiver(204, got) as url:
+        for _ in range(2):
+            asked = ("--webhook", url, "--webhook-secret", "billing")
+            assert penstock("pipeline", "run", "demo.yaml", *asked).code == 0
+
+    wanted = [
+        each["id"]
+        for run in reversed(runs(penstock)[:2])
+        for each in json.loads(penstock("pipeline", "events", run["run"], "--output", "json").out)
+    ]
+    assert [headers["webhook-id"] for headers, _ in got] == wanted
+    for headers, body in got:
+        at = int(headers["webhook-timestamp"])
+        sent = signature("s3cret", headers["webhook-id"], at, body)
+        assert headers["webhook-signature"] == sent
+
+
+def test_a_webhook_without_a_url_or_a_secret_is_refused(home: Path, penstock: Penstock) -> None:
+    """Both are said at once, and nothing is run."""
+    ended = penstock("pipeline", "run", "demo.yaml", "--webhook", "example.org/hook")
+
+    assert ended.code == 2
+    assert "got 'example.org/hook'" in ended.err
+    assert "PENSTOCK_SECRET_WEBHOOK" in ended.err
+    assert runs(penstock) == []
 
 
 def test_a_key_is_run_once(home: Path, penstock: Penstock) -> None:

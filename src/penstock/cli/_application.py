@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from penstock.cli._ending import end
 from penstock.cli._output import LogFormat, LogLevel, Output, OutputOption, perform_command
 from penstock.cli._pipeline_application import pipelines
 
@@ -38,7 +39,10 @@ application.add_typer(pipelines, name="pipeline")
 
 def main() -> None:
     """The program `penstock`."""
-    application()
+    try:
+        application()
+    except SystemExit as ended:
+        end(ended)
 
 
 @application.command()

@@ -38,6 +38,10 @@ def show(*, run: str, state_dir: Path | None, output: Output) -> int:
     ]
     columns = ("step", "state", "attempts", "items", "seconds", "message")
     print_table(rows, columns, empty="")
+    if view.artifacts:
+        sys.stdout.write("\n")
+        left = [{**asdict(each), "sha256": each.sha256[:12]} for each in view.artifacts]
+        print_table(left, ("step", "item", "name", "size", "sha256", "place"), empty="")
     return DONE
 
 
@@ -110,21 +114,31 @@ def history(*, pipeline: str, limit: int, state_dir: Path | None, output: Output
     """Print runs, newest first."""
 
     async def read(workspace: Workspace) -> list[dict[str, object]]:
-        found = await workspace.stores.archive.runs(TENANT, pipeline=pipeline, limit=limit)
+        found = await workspace.runs.listed(TENANT, pipeline=pipeline, limit=limit)
         return [
             {
                 **asdict(run),
+                "phase": phase,
                 "version": run.digest[:12],
                 "seconds": _seconds(run.created_at, run.changed_at),
             }
-            for run in found
+            for run, phase in found
         ]
 
     rows = _look(state_dir, read)
     if output is Output.JSON:
         print_json(rows)
     else:
-        columns = ("run", "pipeline", "version", "state", "trigger", "created_at", "seconds")
+        columns = (
+            "run",
+            "pipeline",
+            "version",
+            "state",
+            "phase",
+            "trigger",
+            "created_at",
+            "seconds",
+        )
         print_table(rows, columns, empty="there are no runs here")
     return DONE
 
@@ -142,7 +156,7 @@ def _head(view: RunView) -> str:
     compensation = "" if view.compensation == "none" else f", compensation {view.compensation}"
     lines = [
         f"run {view.run} of {view.pipeline}, version {view.digest[:12]}",
-        f"{view.state}{compensation}{ended}",
+        f"{view.state}{compensation}{ended}; the pipeline is {view.phase}",
         *([view.message] if view.message else []),
         "parameters: " + (", ".join(f"{k}={v}" for k, v in view.params.items()) or "none"),
     ]

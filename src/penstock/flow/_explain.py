@@ -6,7 +6,7 @@ from penstock.base import format_size
 from penstock.flow._branch import ELSE
 from penstock.flow._order import Key
 from penstock.flow._plan import FlowPlan, Node
-from penstock.flow._stage import Stage
+from penstock.flow._stage import Stage, StageOptions
 
 
 def explain_text(plan: FlowPlan) -> str:
@@ -122,8 +122,8 @@ def _how(node: Node) -> str:
         which = "all" if node.fork.choose is None else "one"
         return f"each message to {which} of {count} branch{'es' if count > 1 else ''}"
     words = [f"{options.workers} {options.pool} worker{'s' if options.workers > 1 else ''}"]
-    if options.batch:
-        words.append(f"batches of {options.batch:,} within {options.within:g}s")
+    if options.batched:
+        words.append(_batches(options))
     if node.stage.expands:
         words.append("one to many" + (", streaming" if options.streaming else ""))
     if options.retry.maximum_attempts != 1:
@@ -135,6 +135,13 @@ def _how(node: Node) -> str:
     if isinstance(options.order, Key):
         words.append("one at a time of each key")
     return ", ".join(words)
+
+
+def _batches(options: StageOptions) -> str:
+    limits = [f"{options.batch:,}"] if options.batch else []
+    limits += [format_size(options.batch_bytes)] if options.batch_bytes else []
+    idle = "" if options.idle is None else f", or idle for {options.idle:g}s"
+    return f"batches of {' or '.join(limits)} within {options.within:g}s{idle}"
 
 
 def _room(plan: FlowPlan, stage: Stage[..., object]) -> str:
