@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from penstock.base import Clock, SystemClock, parse_duration, parse_size
@@ -13,7 +14,7 @@ from penstock.flow._progress import Observer, observer_of
 from penstock.flow._report import FlowReport
 from penstock.flow._run import RunningFlow
 from penstock.flow._signals import handle_signals
-from penstock.flow._stage import as_stage
+from penstock.flow._stage import Stage, as_stage
 
 
 class Flow:
@@ -100,6 +101,21 @@ class Flow:
     def with_source(self, source: Any) -> "Flow":
         """The flow with another source, for tests of its stages."""
         return self._with((source, *self._parts[1:]))
+
+    def with_clock(self, clock: Clock, *, seed: int | None = None) -> "Flow":
+        """The flow in another time, and with jitter from `seed`: for tests and simulations."""
+        made = self._with(self._parts)
+        made._options = replace(self._options, clock=clock, seed=seed)  # noqa: SLF001 - of the same class
+        return made
+
+    @property
+    def stages(self) -> tuple[Stage[..., Any], ...]:
+        """Its stages in their order, the sink among them as the last, under the names of its statistics.
+
+        Raises:
+            ConfigError: The flow is not one.
+        """
+        return self._plan().stages
 
     def explain(self, form: Literal["text", "mermaid"] = "text") -> str:
         """How the flow will run: as text, or as a graph for Mermaid."""

@@ -17,7 +17,7 @@ from penstock.flow._progress import Observer, observe
 from penstock.flow._pump import Pump
 from penstock.flow._report import Ending, FlowFailedError, FlowReport
 from penstock.flow._sink import Sink
-from penstock.flow._snapshot import snapshot
+from penstock.flow._snapshot import snapshot, verify
 from penstock.flow._source import source_of
 from penstock.flow._stage import Stage
 from penstock.flow._statistics import FlowStatistics
@@ -47,7 +47,7 @@ class RunningFlow:
         self._works = self._build(intakes)
         self._pools = [_pool_of(work) for work in self._works]
         self._pump = Pump(self._source, self._ledger, intakes[0])
-        self._drain_asked = self._cancel_asked = False
+        self._drain_asked = self._cancel_asked = self._ending = False
         self._deadline: asyncio.Task[None] | None = None
         self._started_at = self._clock.monotonic()
         self._coordinator = asyncio.create_task(self._coordinate(), name=plan.options.name)
@@ -84,7 +84,7 @@ class RunningFlow:
     def begin_drain(self, seconds: float | None) -> None:
         """Ask for a drain without waiting for it, as a signal handler must."""
         self._drain_asked = True
-        if seconds is not None and self._deadline is None:
+        if seconds is not None and self._deadline is None and not self._ending:
             self._deadline = asyncio.create_task(self._expire(seconds), name="drain deadline")
         self._changed.set()
 
@@ -97,6 +97,14 @@ class RunningFlow:
         """The flow at this instant, frozen."""
         elapsed = self._clock.monotonic() - self._started_at
         return snapshot(self._ledger, self._works, self._pump, elapsed)
+
+    def verify(self) -> None:
+        """Cheaply check what must hold between any two steps of the loop, as a simulation does.
+
+        Raises:
+            FlowError: Outcomes do not add up, or a channel holds more than it may: an error of ours.
+        """
+        verify(self._ledger, self._works, self._pump)
 
     async def __aenter__(self) -> Self:
         return self
@@ -178,8 +186,10 @@ class RunningFlow:
         ]
 
     async def _end(self, failure: BaseException | None, *, cancelled: bool) -> FlowReport:
+        self._ending = True
         if self._deadline is not None:
             self._deadline.cancel()
+            await asyncio.wait([self._deadline])
         for close in (
             self._ledger.close,
             *(pool.aclose for pool in self._pools),
