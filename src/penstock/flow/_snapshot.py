@@ -10,7 +10,9 @@ from penstock.flow._statistics import FlowStatistics, StageStatistics
 from penstock.flow._work import Work
 
 
-def snapshot(ledger: Ledger, works: list[Work], pump: Pump, elapsed: float) -> FlowStatistics:
+def snapshot(
+    ledger: Ledger, works: list[Work], pumps: list[Pump], elapsed: float
+) -> FlowStatistics:
     """The flow at this instant.
 
     What is in flight is counted where it lies, not derived from the outcomes: that the two agree
@@ -25,17 +27,17 @@ def snapshot(ledger: Ledger, works: list[Work], pump: Pump, elapsed: float) -> F
         delivered=ledger.delivered,
         filtered=sum(work.meter.filtered for work in works),
         dead=sum(work.meter.dead for work in works),
-        in_flight=_in_flight(ledger, works, pump),
+        in_flight=_in_flight(ledger, works, pumps),
         stages=stages,
     )
 
 
-def _in_flight(ledger: Ledger, works: list[Work], pump: Pump) -> int:
+def _in_flight(ledger: Ledger, works: list[Work], pumps: list[Pump]) -> int:
     lying = sum(ledger.weigh(list(work.intake.items)) + work.meter.in_hand for work in works)
-    return pump.in_hand + lying + ledger.returned
+    return sum(pump.in_hand for pump in pumps) + lying + ledger.returned
 
 
-def verify(ledger: Ledger, works: list[Work], pump: Pump) -> None:
+def verify(ledger: Ledger, works: list[Work], pumps: list[Pump]) -> None:
     """Check that outcomes add up, and that each channel is within its bounds.
 
     Raises:
@@ -44,7 +46,7 @@ def verify(ledger: Ledger, works: list[Work], pump: Pump) -> None:
     meters = [work.meter for work in works]
     begun = ledger.pulled + sum(meter.extra for meter in meters)
     ended = ledger.delivered + sum(meter.filtered + meter.dead for meter in meters)
-    flying = _in_flight(ledger, works, pump)
+    flying = _in_flight(ledger, works, pumps)
     if begun != ended + flying:
         raise FlowError(f"outcomes do not add up: {begun} begun, {ended} ended, {flying} in flight")
     for work in works:

@@ -24,7 +24,8 @@ _NOTHING = frozenset({type(None), Drop})
 class Work:
     """One stage of one run.
 
-    `intake` is the channel above it, `out` the one below; the last stage has none, and delivers.
+    `intake` is the channel above it, `out` the one below; a sink has none, and delivers. A fork has
+    none either: its pool knows the channels of its branches.
     """
 
     stage: Stage[..., Any]
@@ -181,22 +182,9 @@ class Work:
         if self.out is None:
             self.deliver(messages)
             return
-        sent = self.out.put_many_nowait(messages, size)
-        self.meter.emitted += self.ledger.weigh(messages[:sent])
-        if sent < len(messages):
-            await self._push(messages[sent:], self.out)
-
-    async def _push(self, messages: list[Message[Any]], out: MemoryChannel[Any]) -> None:
-        started = self.clock.monotonic()
-        for message in messages:
-            # Counted before the channel can hand it to anyone, and not while it waits for room.
-            again = False
-            while not out.put_nowait(message):
-                await out.wait_room(again=again)
-                again = True
-            self.meter.emitted += message.weight
-        out.pass_room()
-        self.meter.blocked += self.clock.monotonic() - started
+        rest = put_some(self, messages, self.out, size)
+        if rest:
+            await put_rest(self, rest, self.out)
 
     def deliver(self, messages: list[Message[Any]]) -> None:
         """The last stage is done with these."""
@@ -227,6 +215,10 @@ class Work:
         if self.out is None:
             await self._pass_on(message, [message])
             return
+        await self.drop(message)
+
+    async def drop(self, message: Message[Any]) -> None:
+        """Let a message go on purpose."""
         self.meter.filtered += message.weight
         self.ledger.settle(message)
         await self._vacate(message)
@@ -280,7 +272,7 @@ class Work:
     async def _leave(self, message: Message[Any], error: Exception) -> None:
         """What a drain does with a message in backoff."""
         notes = message.annotate()
-        if self.ledger.redelivers:
+        if self.ledger.redelivers(message):
             self.hand_back([message])
             if self.order is not None:
                 self.order.leave(message)
@@ -314,7 +306,34 @@ class Work:
         for message, (task, error) in parked.items():
             # A task that was cancelled before its first step would never say so: another one is told.
             task.cancel()
-            self.group.create_task(self._leave(message, error), name=f"{self.stage.name}/leave")
+            leave = self._leave(message, error)
+            try:
+                self.group.create_task(leave, name=f"{self.stage.name}/leave")
+            except RuntimeError:
+                leave.close()  # the whole group is being cancelled: nobody waits for the message
+
+
+def put_some(
+    work: Work, messages: list[Message[Any]], out: MemoryChannel[Any], size: int | None = None
+) -> list[Message[Any]]:
+    """Put as many as there is room for, and return the rest."""
+    sent = out.put_many_nowait(messages, size)
+    work.meter.emitted += work.ledger.weigh(messages[:sent])
+    return messages[sent:]
+
+
+async def put_rest(work: Work, messages: list[Message[Any]], out: MemoryChannel[Any]) -> None:
+    """Put these, waiting for room."""
+    started = work.clock.monotonic()
+    for message in messages:
+        # Counted before the channel can hand it to anyone, and not while it waits for room.
+        again = False
+        while not out.put_nowait(message):
+            await out.wait_room(again=again)
+            again = True
+        work.meter.emitted += message.weight
+    out.pass_room()
+    work.meter.blocked += work.clock.monotonic() - started
 
 
 def _replace_payloads(

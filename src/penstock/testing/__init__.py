@@ -20,6 +20,7 @@ from penstock.testing._line_mutator import generate_damaged, mutate
 from penstock.testing._simulated_loop import CrashedError, SimulatedLoop, StuckError
 from penstock.testing._simulation import Simulation, SimulationError, simulate
 from penstock.testing._sink_conformance import EventSinkConformance
+from penstock.testing._source_conformance import SourceConformance
 from penstock.testing._store_conformance import StoreConformance
 from penstock.testing._table_conformance import TableConformance
 from penstock.testing._tables import MemoryCommit, MemoryTable
@@ -44,6 +45,7 @@ __all__ = [
     "SimulatedLoop",
     "Simulation",
     "SimulationError",
+    "SourceConformance",
     "StoreConformance",
     "StuckError",
     "TableConformance",
