@@ -1,6 +1,7 @@
 """The flow as a user writes it: a value, joined by bars, run through one of two doors."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,6 +114,21 @@ class Flow(Chain):
     def with_source(self, source: Any) -> "Flow":
         """The flow with another source, for tests of its stages."""
         return self._with((source, *self.parts[1:]))
+
+    def with_clock(self, clock: Clock, *, seed: int | None = None) -> "Flow":
+        """The flow in another time, and with jitter from `seed`: for tests and simulations."""
+        made = self._with(self.parts)
+        made._options = replace(self._options, clock=clock, seed=seed)  # noqa: SLF001 - of the same class
+        return made
+
+    @property
+    def stages(self) -> tuple[Stage[..., Any], ...]:
+        """Its stages and sinks as they were written, without the forks, under the names of its statistics.
+
+        Raises:
+            ConfigError: The flow is not one.
+        """
+        return tuple(node.stage for node in self._plan().nodes if node.fork is None)
 
     def explain(self, form: Literal["text", "mermaid"] = "text") -> str:
         """How the flow will run: as text, or as a graph for Mermaid."""
