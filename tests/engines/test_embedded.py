@@ -91,7 +91,7 @@ def test_what_a_dead_engine_left_is_taken_up_when_its_lease_runs_out(tmp_path: P
         slow = QUICK.model_copy(update={"lease": timedelta(milliseconds=150)})
         async with open_engine(tmp_path, hangs, slow) as (dead, _, _):
             never = asyncio.Event()
-            dead._loops._renew = never.wait  # type: ignore[method-assign]  # a worker that sleeps
+            dead._loops._renewer.run = never.wait  # type: ignore[method-assign]  # a worker that sleeps
             dead._loops._take_up = never.wait  # type: ignore[method-assign]
             await crash(dead)
             async with dead.working():
