@@ -25,6 +25,8 @@ def explain_text(plan: FlowPlan) -> str:
     letters = plan.options.dead_letters
     kept = "in memory, the last 1,000, not durable" if letters is None else f"to {letters}"
     lines.append(f"  dead letters {kept}")
+    if plan.options.checkpoint is not None:
+        lines.append(f"  progress is kept in {plan.options.checkpoint}")
     return "\n".join(lines)
 
 

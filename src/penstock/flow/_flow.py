@@ -1,10 +1,13 @@
 """The flow as a user writes it: a value, joined by bars, run through one of two doors."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 from penstock.base import Clock, SystemClock, parse_duration, parse_size
 from penstock.flow._branch import Chain, Fork
+from penstock.flow._checkpoint import Checkpoint, checkpoint_of
 from penstock.flow._errors import FlowError
 from penstock.flow._explain import explain_mermaid, explain_text
 from penstock.flow._plan import FlowOptions, FlowPlan
@@ -33,7 +36,7 @@ class Flow(Chain):
     ([0, 1, 4], 3)
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options of a value, all by keyword
         self,
         name: str,
         *,
@@ -43,6 +46,7 @@ class Flow(Chain):
         drain_timeout: object = "30s",
         clock: Clock | None = None,
         seed: int | None = None,
+        checkpoint: Checkpoint | str | Path | None = None,
     ) -> None:
         """Name a flow.
 
@@ -55,6 +59,9 @@ class Flow(Chain):
             drain_timeout: Longest time that `stop` and the first signal give to work in progress.
             clock: Time for everything that waits.
             seed: Makes the jitter of retries repeatable.
+            checkpoint: A directory in which progress is kept, so that another run goes on where this one
+                ended, however it ended; a `Checkpoint` says how often. An iterable must then give the
+                same items again, see `resumable`.
         """
         if capacity < 1:
             raise FlowError(f"expected capacity >= 1, got {capacity}")
@@ -67,6 +74,7 @@ class Flow(Chain):
             drain_timeout=parse_duration(drain_timeout).total_seconds(),
             clock=clock or SystemClock(),
             seed=seed,
+            checkpoint=checkpoint_of(checkpoint),
         )
 
     def __or__(self, part: Any) -> "Flow":
@@ -106,6 +114,21 @@ class Flow(Chain):
     def with_source(self, source: Any) -> "Flow":
         """The flow with another source, for tests of its stages."""
         return self._with((source, *self.parts[1:]))
+
+    def with_clock(self, clock: Clock, *, seed: int | None = None) -> "Flow":
+        """The flow in another time, and with jitter from `seed`: for tests and simulations."""
+        made = self._with(self.parts)
+        made._options = replace(self._options, clock=clock, seed=seed)  # noqa: SLF001 - of the same class
+        return made
+
+    @property
+    def stages(self) -> tuple[Stage[..., Any], ...]:
+        """Its stages and sinks as they were written, without the forks, under the names of its statistics.
+
+        Raises:
+            ConfigError: The flow is not one.
+        """
+        return tuple(node.stage for node in self._plan().nodes if node.fork is None)
 
     def explain(self, form: Literal["text", "mermaid"] = "text") -> str:
         """How the flow will run: as text, or as a graph for Mermaid."""

@@ -1,7 +1,8 @@
 """How messages end: delivered, filtered, dead or handed back; and how the source hears of it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from penstock.base import Clock
@@ -13,6 +14,7 @@ from penstock.flow._errors import (
     WorkerDiedError,
 )
 from penstock.flow._message import Branch, Message
+from penstock.flow._resume import Checkpointer
 from penstock.flow._source import PulledSource, Source
 
 
@@ -42,6 +44,7 @@ class Ledger:
         self._returned: list[Message[Any]] = []
         self._weighted = self._branched = False
         self._open: dict[Message[Any], Source[Any]] = {}
+        self.checkpointer: Checkpointer | None = None
 
     def opened(self, messages: list[Message[Any]], source: Source[Any]) -> None:
         """Count what a source gave."""
@@ -103,9 +106,29 @@ class Ledger:
                 self._settle_branch(branch)
         elif self._tracks:
             self._settled.append(message)
+            if self.checkpointer is not None:
+                self.checkpointer.tracker.settle(message)
             self.changed()
         else:
             self.acked += 1
+
+    async def progress_with(self, leaves: Iterable[Message[Any]]) -> bytes | None:
+        """The progress as it is once these leaves are settled too; None where none is kept."""
+        if self.checkpointer is None:
+            return None
+        sources = []
+        reached: Counter[int] = Counter()
+        pending = list(leaves)
+        while pending:
+            message = pending.pop()
+            branch = message.branch
+            if branch is None:
+                sources.append(message)
+                continue
+            reached[id(branch)] += 1
+            if reached[id(branch)] == branch.pending:
+                pending += branch.parents
+        return await self.checkpointer.progress_with(sources)
 
     def settle_dead(self, message: Message[Any]) -> None:
         """One leaf is recorded as dead."""

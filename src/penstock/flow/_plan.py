@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock.base import Clock
 from penstock.flow._branch import Fork
+from penstock.flow._checkpoint import Checkpoint
 from penstock.flow._stage import Stage
 
 
@@ -21,6 +22,7 @@ class FlowOptions:
     drain_timeout: float
     clock: Clock
     seed: int | None
+    checkpoint: Checkpoint | None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import Any
 from penstock.base import ConfigError, Problem
 from penstock.flow._branch import Chain, Fork, Merge, Parts
 from penstock.flow._plan import FlowOptions, FlowPlan, Node, Origin
+from penstock.flow._sink import ProgressSink
+from penstock.flow._source import SeekableSource, Source
 from penstock.flow._stage import Stage, as_stage
 
 
@@ -57,6 +59,23 @@ class Planner:
         if final or not parts or isinstance(parts[-1], Fork) or not self.made:
             return ends
         return [] if self.made[-1].stage.gives_nothing else ends
+
+    def resumable(self) -> None:
+        """See whether a checkpoint can hold the progress of what was joined."""
+        for source, _ in self.origins:
+            if isinstance(source, Source) and not isinstance(source, SeekableSource):
+                self._problem(
+                    f"the source {type(source).__name__} cannot go on from a checkpoint: it has no offsets; "
+                    "give it the methods of SeekableSource, or remove checkpoint="
+                )
+        keepers = [
+            made.stage.name for made in self.made if isinstance(made.stage.function, ProgressSink)
+        ]
+        if len(keepers) > 1:
+            self._problem(
+                f"several sinks would keep the progress ({', '.join(keepers)}), and could not agree; "
+                "let one be a ProgressSink"
+            )
 
     def _part(self, part: Any, ends: list[End], *, final: bool) -> list[End]:
         if isinstance(part, Fork):
@@ -126,6 +145,8 @@ def plan_of(options: FlowOptions, parts: Parts, caller: Stage[..., Any] | None =
     ends = planner.branch(parts[1:], planner.source(parts[0]), final=caller is None)
     if caller is not None:
         planner.chain((caller,), ends, final=True)
+    if options.checkpoint is not None:
+        planner.resumable()
     if planner.problems:
         raise ConfigError(tuple(planner.problems))
     origins = tuple(Origin(source, below[0][1]) for source, below in planner.origins)

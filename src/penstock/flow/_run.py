@@ -1,8 +1,9 @@
 """One run of a flow: the coordinator, and the handle by which others watch and end it."""
 
 import asyncio
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from penstock.base import Clock, parse_duration
 from penstock.flow._assembly import assemble, pumps_of
@@ -11,8 +12,9 @@ from penstock.flow._outcome import Ledger
 from penstock.flow._plan import FlowPlan
 from penstock.flow._progress import Observer, observe
 from penstock.flow._report import Ending, FlowFailedError, FlowReport
-from penstock.flow._snapshot import snapshot
-from penstock.flow._source import source_of
+from penstock.flow._resume import checkpointer_of
+from penstock.flow._snapshot import snapshot, verify
+from penstock.flow._source import Source, source_of
 from penstock.flow._statistics import FlowStatistics
 
 
@@ -28,15 +30,21 @@ class RunningFlow:
         self._observer = observer
         self._clock: Clock = plan.options.clock
         self._changed = asyncio.Event()
-        self._sources = [source_of(origin.source, plan.options.name) for origin in plan.origins]
+        self._checkpointer = checkpointer_of(plan)
+        self._sources: Sequence[Source[Any]] = (
+            [source_of(origin.source, plan.options.name) for origin in plan.origins]
+            if self._checkpointer is None
+            else self._checkpointer.resumed()
+        )
         self._letters = dead_letters_of(plan.options.dead_letters, plan.options.name)
         self._ledger = Ledger(plan.options.name, self._sources, self._letters, self._clock)
         self._ledger.changed = self._changed.set
+        self._ledger.checkpointer = self._checkpointer
         self._group = asyncio.TaskGroup()
         self._stages = assemble(plan, self._ledger, self._group)
         self._works = [stage.work for stage in self._stages]
         self._pumps = pumps_of(plan, self._sources, self._ledger, self._works)
-        self._drain_asked = self._cancel_asked = self._draining = False
+        self._drain_asked = self._cancel_asked = self._draining = self._ending = False
         self._deadline: asyncio.Task[None] | None = None
         self._started_at = self._clock.monotonic()
         self._coordinator = asyncio.create_task(self._coordinate(), name=plan.options.name)
@@ -73,7 +81,7 @@ class RunningFlow:
     def begin_drain(self, seconds: float | None) -> None:
         """Ask for a drain without waiting for it, as a signal handler must."""
         self._drain_asked = True
-        if seconds is not None and self._deadline is None:
+        if seconds is not None and self._deadline is None and not self._ending:
             self._deadline = asyncio.create_task(self._expire(seconds), name="drain deadline")
         self._changed.set()
 
@@ -86,6 +94,14 @@ class RunningFlow:
         """The flow at this instant, frozen."""
         elapsed = self._clock.monotonic() - self._started_at
         return snapshot(self._ledger, self._works, self._pumps, elapsed)
+
+    def verify(self) -> None:
+        """Cheaply check what must hold between any two steps of the loop, as a simulation does.
+
+        Raises:
+            FlowError: Outcomes do not add up, or a channel holds more than it may: an error of ours.
+        """
+        verify(self._ledger, self._works, self._pumps)
 
     async def __aenter__(self) -> Self:
         return self
@@ -137,6 +153,8 @@ class RunningFlow:
                 work.drain()
 
     async def _work(self) -> None:
+        if self._checkpointer is not None:
+            await self._checkpointer.open()
         async with self._group as group:
             self._changed.set()
             ends = [
@@ -145,20 +163,26 @@ class RunningFlow:
             ]
             for pump in self._pumps:
                 group.create_task(pump.run(), name="source")
-            watcher = group.create_task(self._watch(), name="progress")
+            aside = [group.create_task(self._watch(), name="progress")]
+            if self._checkpointer is not None:
+                aside.append(group.create_task(self._checkpointer.run(), name="checkpoint"))
             await asyncio.wait(ends)
-            watcher.cancel()
+            for task in aside:
+                task.cancel()
 
     async def _watch(self) -> None:
         if self._observer is not None:
             await observe(self.statistics, self._observer, self._clock)
 
     async def _end(self, failure: BaseException | None, *, cancelled: bool) -> FlowReport:
+        self._ending = True
         if self._deadline is not None:
             self._deadline.cancel()
+            await asyncio.wait([self._deadline])
         for close in (
             self._ledger.close,
             *(stage.pool.aclose for stage in self._stages),
+            *([self._checkpointer.aclose] if self._checkpointer else []),
             *(source.aclose for source in self._sources),
         ):
             try:
