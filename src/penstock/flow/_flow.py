@@ -169,6 +169,7 @@ class Flow(Chain):
             return asyncio.run(self._run_with_signals(progress))
         thread = FlowThread(lambda: self.start(progress=progress))
         with thread.signals(self._options.drain_timeout):
+            thread.start()
             return thread.wait()
 
     def stream(self, *, progress: "bool | Observer" = False) -> FlowStream[Any]:
