@@ -26,7 +26,7 @@ class StageOptions:
     """How a stage is run, checked; durations in seconds, sizes in bytes."""
 
     name: str
-    pool: Pool = "async"
+    pool: Pool | Literal["caller"] = "async"
     workers: int = 1
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout: float | None = None
