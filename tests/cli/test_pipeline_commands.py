@@ -5,13 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from penstock.events import AuditSink, signature
 from tests.cli.conftest import Penstock
 from tests.events.test_sinks import receiver
+
+T = TypeVar("T")
 
 DEFINITION = """\
 apiVersion: pipelines/v1
@@ -206,6 +211,74 @@ def test_a_run_that_is_not_there_is_named(home: Path, penstock: Penstock) -> Non
     ended = penstock("pipeline", "show", "nothing")
 
     assert (ended.code, "'nothing'" in ended.err) == (1, True)
+
+
+PROGRAM = [sys.executable, "-c", "from penstock.cli import main; main()", "pipeline"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--step", "fetch"]], ids=["run", "step"])
+def test_logs_are_followed_from_another_terminal_until_the_end(
+    home: Path, penstock: Penstock, options: list[str]
+) -> None:
+    """Each line is there while the step still runs."""
+    waits = DEFINITION.replace("echo fetching;", "echo one; until test -e go; do sleep 0.02; done;")
+    (home / "demo.yaml").write_text(waits)
+    penstock("pipeline", "run", "demo.yaml", "--detach")
+    (run,) = runs(penstock)
+    follow = [*PROGRAM, "logs", run["run"], "-f", *options]
+    with (
+        subprocess.Popen([*PROGRAM, "resume"], stdout=subprocess.DEVNULL) as worker,
+        subprocess.Popen(follow, stdout=subprocess.PIPE, text=True) as follower,
+    ):
+        assert follower.stdout is not None
+        first = [follower.stdout.readline() for _ in range(2)]
+        (home / "go").touch()
+        rest = follower.stdout.read()
+        assert (follower.wait(), worker.wait()) == (0, 0)
+    assert first == ["== fetch, attempt 1\n", "one\n"]
+    assert rest.startswith("[1, 2]\n")
+    assert ("published [2, 4]" in rest) == (not options)
+
+
+@pytest.mark.slow
+def test_logs_stay_when_the_worker_is_killed(home: Path, penstock: Penstock) -> None:
+    """And who follows sees the next attempt; an offset leaves out what was seen before."""
+    waits = DEFINITION.replace("echo fetching;", "echo one; until test -e go; do sleep 0.02; done;")
+    (home / "demo.yaml").write_text(waits)
+    with subprocess.Popen(
+        [*PROGRAM, "run", "demo.yaml"], stderr=subprocess.PIPE, text=True
+    ) as worker:
+        log = until(lambda: [path for path in home.rglob("fetch.1.log") if path.stat().st_size])
+        worker.kill()
+    (home / "go").touch()
+    (run,) = runs(penstock)
+
+    kept = penstock("pipeline", "logs", run["run"]).out
+    later = json.loads(
+        penstock("pipeline", "logs", run["run"], "--offset", "2", "--output", "json").out
+    )
+
+    assert (log[0].read_text(), kept) == ("one\n", "== fetch, attempt 1\none\n")
+    assert [(part["text"], part["offset"]) for part in later] == [("e\n", 4)]
+    penstock("pipeline", "cancel", run["run"], "--force")
+
+
+def test_a_step_that_is_not_there_is_not_followed(home: Path, penstock: Penstock) -> None:
+    penstock("pipeline", "run", "demo.yaml", "--detach")
+
+    ended = penstock("pipeline", "logs", runs(penstock)[0]["run"], "-f", "--step", "fech")
+
+    assert (ended.code, "it has fetch, each, publish" in ended.err) == (1, True)
+
+
+def until(found: Callable[[], T]) -> T:
+    """Wait for what another process leaves."""
+    deadline = time.monotonic() + 20
+    while not (seen := found()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return seen
 
 
 @pytest.mark.slow

@@ -214,16 +214,21 @@ def logs(
     run: Run,
     step: Annotated[str, typer.Option("--step", help="Only this step.")] = "",
     offset: Annotated[int, typer.Option("--offset", min=0, help="First byte of each log.")] = 0,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", "-f", help="Go on until the step, or the run, has ended."),
+    ] = False,
     state_dir: StateDir = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Print what the attempts of a run printed."""
     perform_command(
-        "_pipeline_look",
+        "_pipeline_logs",
         "logs",
         run=run,
         step=step,
         offset=offset,
+        follow=follow,
         state_dir=state_dir,
         output=output,
     )

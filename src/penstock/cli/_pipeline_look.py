@@ -1,4 +1,4 @@
-"""`penstock pipeline show`, `logs`, `events` and `history`: what only looks."""
+"""`penstock pipeline show`, `events` and `history`: what only looks."""
 
 import asyncio
 import sys
@@ -13,14 +13,13 @@ from penstock.cli._output import Output
 from penstock.cli._pipeline_files import TENANT, settings
 from penstock.cli._printing import print_json, print_table
 from penstock.control import RunView, Workspace, open_workspace
-from penstock.workflow import record
 
 T = TypeVar("T")
 
 
 def show(*, run: str, state_dir: Path | None, output: Output) -> int:
     """Print a run and its steps."""
-    view = _look(state_dir, lambda workspace: workspace.runs.view(TENANT, run))
+    view = look(state_dir, lambda workspace: workspace.runs.view(TENANT, run))
     if output is Output.JSON:
         print_json(asdict(view))
         return DONE
@@ -45,44 +44,6 @@ def show(*, run: str, state_dir: Path | None, output: Output) -> int:
     return DONE
 
 
-def logs(*, run: str, step: str, offset: int, state_dir: Path | None, output: Output) -> int:
-    """Print logs, each under a line that names its attempt."""
-
-    async def read(workspace: Workspace) -> list[dict[str, object]]:
-        found = (await workspace.runs.load(TENANT, run)).record.run
-        chunks: list[dict[str, object]] = []
-        for ref in workspace.logs.attempts(found):
-            if step and ref.step != step:
-                continue
-            data, at = b"", offset
-            while (chunk := workspace.logs.read(found, ref, offset=at)).data:
-                data, at = data + chunk.data, chunk.offset
-            chunks.append(
-                {
-                    "step": ref.step,
-                    "item": None if ref.item == record.WHOLE else ref.item,
-                    "attempt": ref.number,
-                    "undo": ref.undo,
-                    "offset": at,
-                    "text": data.decode(errors="replace"),
-                }
-            )
-        return chunks
-
-    chunks = _look(state_dir, read)
-    if output is Output.JSON:
-        print_json(chunks)
-        return DONE
-    for chunk in chunks:
-        item = "" if chunk["item"] is None else f" item {chunk['item']}"
-        undo = " undo" if chunk["undo"] else ""
-        text = str(chunk["text"])
-        sys.stdout.write(f"== {chunk['step']}{item}{undo}, attempt {chunk['attempt']}\n{text}")
-        if text and not text.endswith("\n"):
-            sys.stdout.write("\n")
-    return DONE
-
-
 def events(*, run: str, state_dir: Path | None, output: Output) -> int:
     """Print the events of a run."""
 
@@ -102,7 +63,7 @@ def events(*, run: str, state_dir: Path | None, output: Output) -> int:
             for each in told
         ]
 
-    rows = _look(state_dir, read)
+    rows = look(state_dir, read)
     if output is Output.JSON:
         print_json(rows)
     else:
@@ -125,7 +86,7 @@ def history(*, pipeline: str, limit: int, state_dir: Path | None, output: Output
             for run, phase in found
         ]
 
-    rows = _look(state_dir, read)
+    rows = look(state_dir, read)
     if output is Output.JSON:
         print_json(rows)
     else:
@@ -143,10 +104,12 @@ def history(*, pipeline: str, limit: int, state_dir: Path | None, output: Output
     return DONE
 
 
-def _look(state_dir: Path | None, look: Callable[[Workspace], Awaitable[T]]) -> T:
+def look(state_dir: Path | None, use: Callable[[Workspace], Awaitable[T]]) -> T:
+    """Open the state directory for one question."""
+
     async def main() -> T:
         async with open_workspace(settings(state_dir)) as workspace:
-            return await look(workspace)
+            return await use(workspace)
 
     return asyncio.run(main())
 

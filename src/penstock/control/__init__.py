@@ -8,7 +8,7 @@ Does not: print, read the environment, or speak HTTP.
 """
 
 from penstock.control._catalogue import Catalogue, Difference, difference
-from penstock.control._runs import RunNotFoundError, Runs, RunView, StepView
+from penstock.control._runs import RunNotFoundError, Runs, RunView, StepNotFoundError, StepView
 from penstock.control._workspace import Workspace, WorkspaceSettings, open_workspace
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "RunNotFoundError",
     "RunView",
     "Runs",
+    "StepNotFoundError",
     "StepView",
     "Workspace",
     "WorkspaceSettings",

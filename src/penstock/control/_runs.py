@@ -38,6 +38,18 @@ class RunNotFoundError(PenstockError):
         return f"there is no run {self.run!r} here; `penstock pipeline history` lists them"
 
 
+@dataclass(eq=False)
+class StepNotFoundError(PenstockError):
+    """The run has no step of that name."""
+
+    run: str
+    step: str
+    steps: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"run {self.run!r} has no step {self.step!r}; it has {', '.join(self.steps)}"
+
+
 @dataclass(frozen=True)
 class StepView:
     """A step, for people."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from penstock.base import Clock, Failpoints, SystemClock
 from penstock.control._catalogue import Catalogue
+from penstock.control._follow import follow_logs
 from penstock.control._runs import Runs
 from penstock.engines import EmbeddedEngine, EngineSettings
 from penstock.events import AuditSink, EventSink, JsonLinesSink, Relay, WebhookSink
@@ -17,6 +18,7 @@ from penstock.steps import (
     ChildRunExecutor,
     HttpExecutor,
     LocalPlace,
+    LogChunk,
     Logs,
     PythonExecutor,
     ShellExecutor,
@@ -24,7 +26,7 @@ from penstock.steps import (
 )
 from penstock.store import open_sqlite
 from penstock.telemetry import get_logger
-from penstock.workflow import Executor, Pipeline, store
+from penstock.workflow import Executor, Pipeline, record, store
 
 _log = get_logger("control")
 _LAST_ATTEMPTS: Final = 5
@@ -76,6 +78,21 @@ class Workspace:
     audit: AuditSink
     relays: Mapping[str, Relay] = field(default_factory=dict)
     """By consumer: what is sent while somebody works here."""
+
+    clock: Clock = field(default_factory=SystemClock)
+
+    def follow_logs(
+        self, tenant: str, run: str, *, step: str = "", offset: int = 0
+    ) -> AsyncIterator[tuple[record.AttemptRef, LogChunk]]:
+        """Give what attempts print until the step, or the run, has ended; see `follow_logs`.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            StepNotFoundError: It has no such step.
+        """
+        return follow_logs(
+            self.runs, self.logs, tenant, run, step=step, offset=offset, clock=self.clock
+        )
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -160,4 +177,13 @@ async def open_workspace(settings: WorkspaceSettings) -> AsyncIterator[Workspace
         }
         for url in settings.webhooks:
             await relays[f"webhook:{url}"].begin_now()
-        yield Workspace(engine, stores, Runs(engine, stores), catalogue, place.logs, audit, relays)
+        yield Workspace(
+            engine,
+            stores,
+            Runs(engine, stores),
+            catalogue,
+            place.logs,
+            audit,
+            relays,
+            settings.clock,
+        )

@@ -35,6 +35,7 @@ from penstock.flow._source_cursor import resumable
 from penstock.flow._source_lines import read_lines
 from penstock.flow._stage import Stage, stage
 from penstock.flow._statistics import FlowStatistics, StageStatistics
+from penstock.flow._stream import FlowStream
 
 __all__ = [
     "Channel",
@@ -50,6 +51,7 @@ __all__ = [
     "FlowFailedError",
     "FlowReport",
     "FlowStatistics",
+    "FlowStream",
     "MemoryChannel",
     "Message",
     "NotPicklableError",

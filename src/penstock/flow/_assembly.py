@@ -9,6 +9,7 @@ from penstock.flow._channel import MemoryChannel
 from penstock.flow._outcome import Ledger
 from penstock.flow._plan import FlowPlan, Node
 from penstock.flow._pool_async import AsyncPool
+from penstock.flow._pool_caller import CallerPool, Results
 from penstock.flow._pool_fork import ForkPool
 from penstock.flow._pool_process import ProcessPool
 from penstock.flow._pool_sink import SinkPool
@@ -18,7 +19,7 @@ from penstock.flow._sink import Sink
 from penstock.flow._source import Source
 from penstock.flow._work import Work
 
-AnyPool = AsyncPool | ThreadPool | ProcessPool | SinkPool | ForkPool
+AnyPool = CallerPool | AsyncPool | ThreadPool | ProcessPool | SinkPool | ForkPool
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ def _pool_of(node: Node, work: Work, outs: list[MemoryChannel[Any]]) -> AnyPool:
     if node.fork is not None:
         keys = [key for key, _ in node.below]
         return ForkPool(work, node.fork.choose, list(zip(keys, outs, strict=True)))
+    if isinstance(work.stage.function, Results):
+        return CallerPool(work, work.stage.function)
     if isinstance(work.stage.function, Sink):
         return SinkPool(work, work.stage.function)
     if work.stage.options.pool == "thread":

@@ -1,5 +1,6 @@
 """What can go wrong in a flow, by what the caller does about it."""
 
+import asyncio
 from dataclasses import dataclass
 
 from penstock.base import PenstockError
@@ -67,6 +68,33 @@ class StageTimeoutError(FlowError):
         return (
             f"an attempt in stage {self.stage!r} took longer than its time-out of {self.seconds:g}s"
         )
+
+
+@dataclass(eq=False)
+class StageCancelledError(FlowError):
+    """The function let a cancellation out that was not ours; retried like any other error."""
+
+    stage: str
+
+    def __str__(self) -> str:
+        return (
+            f"an attempt in stage {self.stage!r} ended with CancelledError although nobody cancelled it; "
+            "catch it where the function awaits something that may be cancelled"
+        )
+
+
+def failure_of(error: BaseException, stage: str) -> Exception:
+    """What an attempt failed with; a CancelledError is a failure where nobody has cancelled its task.
+
+    Raises:
+        asyncio.CancelledError: Somebody has.
+    """
+    if isinstance(error, Exception):
+        return error
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise error
+    return StageCancelledError(stage)
 
 
 @dataclass(eq=False)

@@ -1,8 +1,7 @@
 """The flow as a user writes it: a value, joined by bars, run through one of two doors."""
 
 import asyncio
-import threading
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,11 +12,14 @@ from penstock.flow._errors import FlowError
 from penstock.flow._explain import explain_mermaid, explain_text
 from penstock.flow._plan import FlowOptions, FlowPlan
 from penstock.flow._planning import Replacement, plan_of
+from penstock.flow._pool_caller import Results
 from penstock.flow._progress import Observer, observer_of
 from penstock.flow._report import FlowReport
 from penstock.flow._run import RunningFlow
 from penstock.flow._signals import handle_signals
-from penstock.flow._stage import as_stage
+from penstock.flow._stage import Stage, as_stage
+from penstock.flow._stream import FlowStream
+from penstock.flow._threaded import FlowThread
 
 
 class Flow(Chain):
@@ -113,6 +115,21 @@ class Flow(Chain):
         """The flow with another source, for tests of its stages."""
         return self._with((source, *self.parts[1:]))
 
+    def with_clock(self, clock: Clock, *, seed: int | None = None) -> "Flow":
+        """The flow in another time, and with jitter from `seed`: for tests and simulations."""
+        made = self._with(self.parts)
+        made._options = replace(self._options, clock=clock, seed=seed)  # noqa: SLF001 - of the same class
+        return made
+
+    @property
+    def stages(self) -> tuple[Stage[..., Any], ...]:
+        """Its stages and sinks as they were written, without the forks, under the names of its statistics.
+
+        Raises:
+            ConfigError: The flow is not one.
+        """
+        return tuple(node.stage for node in self._plan().nodes if node.fork is None)
+
     def explain(self, form: Literal["text", "mermaid"] = "text") -> str:
         """How the flow will run: as text, or as a graph for Mermaid."""
         return explain_text(self._plan()) if form == "text" else explain_mermaid(self._plan())
@@ -139,7 +156,8 @@ class Flow(Chain):
     def run(self, *, progress: "bool | Observer" = False) -> FlowReport:
         """Run to the end from plain code, also where a loop is running already, as in a notebook.
 
-        In the main thread the first SIGINT or SIGTERM drains the flow, the second cancels it.
+        In the main thread the first SIGINT (Ctrl-C) or SIGTERM drains the flow, the second cancels it; the
+        report is returned all the same.
 
         Raises:
             ConfigError: The flow is not one.
@@ -149,31 +167,27 @@ class Flow(Chain):
             asyncio.get_running_loop()
         except RuntimeError:
             return asyncio.run(self._run_with_signals(progress))
-        return _in_thread(lambda: asyncio.run(self.run_async(progress=progress)))
+        thread = FlowThread(lambda: self.start(progress=progress))
+        with thread.signals(self._options.drain_timeout):
+            return thread.wait()
+
+    def stream(self, *, progress: "bool | Observer" = False) -> FlowStream[Any]:
+        """Iterate over the results of a flow without a sink, with `for` or `async for`.
+
+        Raises:
+            ConfigError: The flow is not one, or ends in a sink.
+        """
+
+        def start(results: Results) -> RunningFlow:
+            return RunningFlow(self._plan(results.stage()), observer_of(progress))
+
+        self._plan(Results().stage())
+        return FlowStream(start)
 
     async def _run_with_signals(self, progress: "bool | Observer") -> FlowReport:
         async with self.start(progress=progress) as running:
             with handle_signals(running, self._options.drain_timeout):
                 return await running.wait()
 
-    def _plan(self) -> FlowPlan:
-        return plan_of(self._options, self.parts)
-
-
-def _in_thread(work: Callable[[], FlowReport]) -> FlowReport:
-    """Run `work` in a thread and wait for it."""
-    outcome: list[FlowReport] = []
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(work())
-        except BaseException as error:  # noqa: BLE001 - carried over to the caller
-            failures.append(error)
-
-    thread = threading.Thread(target=run, name="penstock flow", daemon=True)
-    thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
-    return outcome[0]
+    def _plan(self, caller: Stage[..., Any] | None = None) -> FlowPlan:
+        return plan_of(self._options, self.parts, caller)

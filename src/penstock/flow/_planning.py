@@ -125,19 +125,26 @@ class Planner:
         self.problems.append(Problem("<python>", 0, self._flow, text))
 
 
-def plan_of(options: FlowOptions, parts: Parts) -> FlowPlan:
+def plan_of(options: FlowOptions, parts: Parts, caller: Stage[..., Any] | None = None) -> FlowPlan:
     """Check what stands between the bars.
+
+    Args:
+        options: What holds for the whole flow.
+        parts: First the source.
+        caller: Takes the results in the place of a sink.
 
     Raises:
         ConfigError: All that is wrong with it.
     """
     planner = Planner(options.name)
-    if len(parts) < 2:
+    if len(parts) < (1 if caller else 2):
         missing = "source and no stage or sink" if not parts else "stage or sink"
         hint = f"write Flow({options.name!r}) | source | stage | ... | sink"
         text = f"the flow has no {missing}"
         raise ConfigError((Problem("<python>", 0, options.name, text, hint),))
-    planner.chain(parts[1:], planner.source(parts[0]), final=True)
+    ends = planner.branch(parts[1:], planner.source(parts[0]), final=caller is None)
+    if caller is not None:
+        planner.chain((caller,), ends, final=True)
     if options.checkpoint is not None:
         planner.resumable()
     if planner.problems:

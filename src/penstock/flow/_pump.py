@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from penstock.flow._channel import MemoryChannel
+from penstock.flow._errors import FlowError
 from penstock.flow._message import Message
 from penstock.flow._outcome import Ledger
 from penstock.flow._source import EndOfSource, Source
@@ -66,9 +67,13 @@ class Pump:
             return None
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not self.draining or task is None or task.uncancel():
+            if self.draining and task is not None and not task.uncancel():
+                return None
+            if task is None or task.cancelling():
                 raise
-            return None
+            raise FlowError(
+                "the source's pull ended with CancelledError, and nobody cancelled it"
+            ) from None
         finally:
             self._pull = None
         if not messages:

@@ -13,7 +13,7 @@ from penstock.flow._plan import FlowPlan
 from penstock.flow._progress import Observer, observe
 from penstock.flow._report import Ending, FlowFailedError, FlowReport
 from penstock.flow._resume import checkpointer_of
-from penstock.flow._snapshot import snapshot
+from penstock.flow._snapshot import snapshot, verify
 from penstock.flow._source import Source, source_of
 from penstock.flow._statistics import FlowStatistics
 
@@ -44,7 +44,7 @@ class RunningFlow:
         self._stages = assemble(plan, self._ledger, self._group)
         self._works = [stage.work for stage in self._stages]
         self._pumps = pumps_of(plan, self._sources, self._ledger, self._works)
-        self._drain_asked = self._cancel_asked = self._draining = False
+        self._drain_asked = self._cancel_asked = self._draining = self._ending = False
         self._deadline: asyncio.Task[None] | None = None
         self._started_at = self._clock.monotonic()
         self._coordinator = asyncio.create_task(self._coordinate(), name=plan.options.name)
@@ -81,7 +81,7 @@ class RunningFlow:
     def begin_drain(self, seconds: float | None) -> None:
         """Ask for a drain without waiting for it, as a signal handler must."""
         self._drain_asked = True
-        if seconds is not None and self._deadline is None:
+        if seconds is not None and self._deadline is None and not self._ending:
             self._deadline = asyncio.create_task(self._expire(seconds), name="drain deadline")
         self._changed.set()
 
@@ -94,6 +94,14 @@ class RunningFlow:
         """The flow at this instant, frozen."""
         elapsed = self._clock.monotonic() - self._started_at
         return snapshot(self._ledger, self._works, self._pumps, elapsed)
+
+    def verify(self) -> None:
+        """Cheaply check what must hold between any two steps of the loop, as a simulation does.
+
+        Raises:
+            FlowError: Outcomes do not add up, or a channel holds more than it may: an error of ours.
+        """
+        verify(self._ledger, self._works, self._pumps)
 
     async def __aenter__(self) -> Self:
         return self
@@ -167,8 +175,10 @@ class RunningFlow:
             await observe(self.statistics, self._observer, self._clock)
 
     async def _end(self, failure: BaseException | None, *, cancelled: bool) -> FlowReport:
+        self._ending = True
         if self._deadline is not None:
             self._deadline.cancel()
+            await asyncio.wait([self._deadline])
         for close in (
             self._ledger.close,
             *(stage.pool.aclose for stage in self._stages),

@@ -29,7 +29,7 @@ class StageOptions:
     """How a stage is run, checked; durations in seconds, sizes in bytes."""
 
     name: str
-    pool: Pool = "async"
+    pool: Pool | Literal["caller"] = "async"
     workers: int = 1
     auto: bool = False
     """Whether the number of workers was chosen for this machine."""
