@@ -1,7 +1,8 @@
 """The root of all our errors, and the few that any room may raise."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from penstock.base._dataclass import dataclass
 
 
 class PenstockError(Exception):

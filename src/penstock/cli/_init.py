@@ -4,11 +4,10 @@ import gzip
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from penstock.base import PenstockError
+from penstock.base import PenstockError, dataclass
 from penstock.cli._exits import DONE
 from penstock.cli._output import Output
 from penstock.cli._printing import print_json

@@ -1,8 +1,6 @@
 """What can go wrong in a flow, by what the caller does about it."""
 
-from dataclasses import dataclass
-
-from penstock.base import PenstockError
+from penstock.base import PenstockError, dataclass
 
 
 class FlowError(PenstockError):

@@ -1,10 +1,9 @@
 """A flow as it was written, checked and with all defaults filled in: what a run is made from."""
 
 import random
-from dataclasses import dataclass
 from typing import Any
 
-from penstock.base import Clock, ConfigError, Problem
+from penstock.base import Clock, ConfigError, Problem, dataclass
 from penstock.flow._stage import Stage, as_stage
 
 

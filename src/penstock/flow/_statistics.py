@@ -1,7 +1,9 @@
 """Counting and timing that is cheap enough to be always on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from penstock.base import dataclass
 
 _BUCKETS = 160
 _STEPS = 4  # buckets per doubling: a quantile is at most 19 % too high

@@ -1,7 +1,8 @@
 """What settled plans came to, in numbers."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
+from penstock.base import dataclass
 from penstock.ingest._seal import FileState
 from penstock.ingest._standing import OpenPlan
 

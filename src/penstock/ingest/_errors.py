@@ -1,9 +1,8 @@
 """What may go wrong between a file's bytes and its rows."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from penstock.base import PenstockError
+from penstock.base import PenstockError, dataclass
 
 
 class IngestError(PenstockError):

@@ -1,8 +1,9 @@
 """What was done, in numbers that add up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from penstock.base import dataclass
 from penstock.ingest._cycle_result import CycleResult
 from penstock.telemetry import Metrics
 

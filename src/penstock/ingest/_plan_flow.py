@@ -2,12 +2,11 @@
 
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from penstock.base import Failpoints, RetryPolicy
+from penstock.base import Failpoints, RetryPolicy, dataclass
 from penstock.flow import FatalError, Flow, FlowFailedError, RunningFlow, stage
 from penstock.ingest._assemble import PlanAssembler, ProducedLetters, ProducedPart
 from penstock.ingest._assemble import Produced as LocallyProduced

@@ -1,8 +1,6 @@
 """What can go wrong between a plan and its commit."""
 
-from dataclasses import dataclass
-
-from penstock.base import PenstockError
+from penstock.base import PenstockError, dataclass
 
 
 @dataclass(eq=False)

@@ -1,10 +1,9 @@
 """Keys that other ingest programs have and this one has not, and what to write instead."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from penstock.base import Document, Problem
+from penstock.base import Document, Problem, dataclass
 
 KeyPath = tuple[str | int, ...]
 

@@ -1,8 +1,6 @@
 """What can go wrong with a table, told apart by what the caller should do."""
 
-from dataclasses import dataclass
-
-from penstock.base import PenstockError
+from penstock.base import PenstockError, dataclass
 
 
 class TableError(PenstockError):

@@ -1,8 +1,6 @@
 """Where to listen: `host:port`."""
 
-from dataclasses import dataclass
-
-from penstock.base import PenstockError
+from penstock.base import PenstockError, dataclass
 
 
 @dataclass(eq=False)

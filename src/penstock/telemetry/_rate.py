@@ -1,10 +1,10 @@
 """How many log lines one place in the code may write."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 
-from penstock.base import Clock
+from penstock.base import Clock, dataclass
 
 _KINDS_REMEMBERED = 64
 

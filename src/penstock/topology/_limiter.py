@@ -4,10 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 
-from penstock.base import Clock
+from penstock.base import Clock, dataclass
 
 
 @dataclass(frozen=True)
