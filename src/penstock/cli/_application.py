@@ -3,6 +3,7 @@
 Nothing heavy may be imported here: `penstock --help` and shell completion go through this file.
 """
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,7 @@ application.add_typer(pipelines, name="pipeline")
 
 def main() -> None:
     """The program `penstock`."""
+    gc.disable()  # the collector is back when a command is loaded: until then nothing is garbage
     try:
         application()
     except SystemExit as ended:
