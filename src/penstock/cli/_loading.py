@@ -15,8 +15,13 @@ if sys.platform == "linux":
     # What one thread decodes another writes and frees; a tenth less at the peak than with mimalloc.
     _SETTINGS["ARROW_DEFAULT_MEMORY_POOL"] = "jemalloc"
 
-_ABSENT = ("numpy",)
-"""Loaded by libraries that can do without, and needed by no command: for pyarrow a third of its time."""
+_ABSENT = (
+    "numpy",  # a third of the time that pyarrow takes to load
+    *(
+        f"pyarrow._{store}" for store in ("azurefs", "gcsfs", "hdfs", "s3fs")
+    ),  # obstore is our client
+)
+"""Loaded by libraries that can do without, and needed by no command."""
 
 
 @contextmanager
