@@ -92,3 +92,21 @@ class NotPicklableError(FatalError):
             "define functions and classes at the top level of a module, open handles inside the function, "
             "or use pool='thread'"
         )
+
+
+@dataclass(eq=False)
+class CheckpointError(FlowError):
+    """A flow cannot go on from its checkpoint, or with its source; what is on disk was not changed."""
+
+    place: str
+    problem: str
+    way_out: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.problem}; {self.way_out}"
+
+
+class DamagedCheckpointError(CheckpointError):
+    """No version of the progress can be read."""
+
+    exit_code = 5

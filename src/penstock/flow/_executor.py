@@ -178,7 +178,7 @@ async def _feed_streams(work: Work, executor: Executor) -> None:
 
 def start_feeders(work: Work, executors: list[Any]) -> list[asyncio.Task[None]]:
     """One task per executor."""
-    batcher = Batcher(work) if work.stage.options.batch else None
+    batcher = Batcher(work) if work.stage.options.batched else None
     return [
         work.group.create_task(feed(work, executor, batcher), name=f"{work.stage.name}/{number}")
         for number, executor in enumerate(executors)

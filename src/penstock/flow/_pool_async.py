@@ -33,7 +33,7 @@ class AsyncPool:
                 work.clock, self._options.timeout, lambda lane: lane.interrupt()
             )
             self._watchdog.start(work.group)
-        if self._options.batch:
+        if self._options.batched:
             batcher = Batcher(work)
             direct = work.stage.is_async and self._watchdog is None
             call = self._function if direct else self._call_batch

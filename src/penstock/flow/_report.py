@@ -111,13 +111,19 @@ def advice_of(statistics: FlowStatistics) -> str:
         return (
             f"the source sets the pace: the busiest stage, {name!r}, was busy {share} of the time"
         )
+    if stage.pool == "caller":
+        return f"whoever iterates the stream sets the pace: it was busy {share} of the time"
+    return f"{name!r} is the bottleneck ({share} busy){_remedy(stage)}"
+
+
+def _remedy(stage: StageStatistics) -> str:
     if stage.pool == "process":
-        return f"{name!r} is the bottleneck ({share} busy): raise its workers up to the number of cores"
+        return ": raise its workers up to the number of cores"
     if stage.pool == "thread":
-        return f"{name!r} is the bottleneck ({share} busy): raise its workers, or use pool='process' if it computes"
+        return ": raise its workers, or use pool='process' if it computes"
     if stage.run_p50 < 1e-4:
-        return f"{name!r} is the bottleneck ({share} busy) and computes on the loop: give it batch=N or pool='process'"
-    return f"{name!r} is the bottleneck ({share} busy): raise its workers"
+        return " and computes on the loop: give it batch=N or pool='process'"
+    return ": raise its workers"
 
 
 _COLUMNS = (

@@ -1,5 +1,6 @@
 """One pipeline's parts put together, and one turn of it. Everything here blocks."""
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -178,6 +179,7 @@ def template(key: str, config: PipelineConfig) -> PlanTemplate:
         compression_level=config.sink.compression_level,
         dictionary=config.sink.dictionary,
         integer_encoding=config.sink.integer_encoding,
+        strands=min(config.max_concurrent_files, os.cpu_count() or 1),
     )
     return PlanTemplate(key, live_lane(key), config.schema_.id, writer)
 
