@@ -78,7 +78,7 @@ def test_ingestion_loads_nothing_that_it_does_not_use(tmp_path: Path) -> None:
     packages, modules = _loaded("run", "--once", str(tmp_path))
 
     assert "penstock.ingest._committer" in modules
-    unused = {"numpy", "pandas", "rich", "pygments", "prometheus_client", "http", "duckdb"}
+    unused = {"numpy", "pandas", "rich", "pygments", "prometheus_client", "http", "duckdb", "email"}
     assert packages & unused == set()
     assert modules & {"pyarrow.compute", "pyarrow.dataset", "pyarrow._s3fs"} == set()
     assert "penstock.ingest._reference_decoder" not in modules

@@ -3,13 +3,13 @@
 Nothing heavy may be imported here: `penstock --help` and shell completion go through this file.
 """
 
-import gc
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from penstock.cli._ending import end
+from penstock.cli._loading import begin, over
 from penstock.cli._output import LogFormat, LogLevel, Output, OutputOption, perform_command
 from penstock.cli._pipeline_application import pipelines
 
@@ -44,10 +44,11 @@ application.add_typer(states, name="state")
 
 def main() -> None:
     """The program `penstock`."""
-    gc.disable()  # the collector is back when a command is loaded: until then nothing is garbage
+    begin()
     try:
         application()
     except SystemExit as ended:
+        over()
         end(ended)
 
 
