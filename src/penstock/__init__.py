@@ -16,7 +16,10 @@ if TYPE_CHECKING:
         Message,
         PoisonError,
         key,
+        merge,
+        route,
         stage,
+        tee,
     )
 
 __version__ = "0.1.0"
@@ -30,7 +33,10 @@ _HOMES = {
     "PoisonError": "penstock.flow",
     "RetryPolicy": "penstock.base",
     "key": "penstock.flow",
+    "merge": "penstock.flow",
+    "route": "penstock.flow",
     "stage": "penstock.flow",
+    "tee": "penstock.flow",
 }
 
 __all__ = [
@@ -43,7 +49,10 @@ __all__ = [
     "RetryPolicy",
     "__version__",
     "key",
+    "merge",
+    "route",
     "stage",
+    "tee",
 ]
 
 

@@ -1,10 +1,13 @@
 """Batches: full, or old enough, or the last; and what becomes of one that fails."""
 
 import asyncio
+import math
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from penstock.flow._errors import FatalError, ResultCountError
+from penstock.flow._channel import heed_cancellation
+from penstock.flow._errors import FatalError, ResultCountError, failure_of
 from penstock.flow._message import Message
 from penstock.flow._work import Work
 
@@ -15,15 +18,25 @@ class Batcher:
     """Collects batches for the workers of one stage, one batch at a time."""
 
     def __init__(self, work: Work) -> None:
+        options = work.stage.options
         self._work = work
-        self._size = work.stage.options.batch
-        self._within = work.stage.options.within
+        self._size = options.batch or sys.maxsize
+        self._bytes = options.batch_bytes
+        self._within = options.within
+        self._idle = math.inf if options.idle is None else options.idle
         self._turn = asyncio.Lock()
 
     def collect_nowait(self) -> list[Message[Any]]:
         """A full batch, if there is one and nothing stands in its way."""
         work = self._work
-        if len(work.intake.items) < self._size or work.ready or work.parked or work.order:
+        heed_cancellation()
+        if (
+            len(work.intake.items) < self._size
+            or self._bytes
+            or work.ready
+            or work.parked
+            or work.order
+        ):
             return []
         return work.take_many_nowait(self._size)
 
@@ -34,34 +47,78 @@ class Batcher:
             self._work.intake.wake_all()
         async with self._turn:
             while await self._work.wait_work():
-                batch = self._work.take_many_nowait(self._size)
-                if not batch:
+                filling = Filling(self._work, self._size, self._bytes)
+                filling.take()
+                if not filling.messages:
                     # What was there follows messages at work, and waits for them.
                     continue
-                if len(batch) < self._size and batch[0].attempt == 1:
-                    await self._fill(batch)
-                return batch
+                if not filling.full and filling.messages[0].attempt == 1:
+                    await self._fill(filling)
+                return filling.messages
             return []
 
-    async def _fill(self, batch: list[Message[Any]]) -> None:
-        work, elapsed = self._work, asyncio.Event()
-        timer = asyncio.create_task(self._ring(elapsed), name=f"{work.stage.name}/within")
+    async def _fill(self, filling: "Filling") -> None:
+        work = self._work
+        timer = asyncio.create_task(self._ring(filling), name=f"{work.stage.name}/within")
         try:
-            while len(batch) < self._size and not elapsed.is_set():
-                if work.ready or work.intake.closed:
-                    # What comes again goes alone; and nobody follows after the end.
-                    batch += [] if work.ready else work.take_many_nowait(self._size - len(batch))
-                    return
-                batch += work.take_many_nowait(self._size - len(batch))
-                if len(batch) < self._size:
+            while not (filling.full or filling.expired):
+                if work.ready:
+                    return  # what comes again goes alone
+                ended = work.intake.closed
+                filling.take()
+                if ended or work.held:
+                    return  # nobody follows after the end, nor while nothing new may be taken
+                if not filling.full:
                     await work.intake.wait_changed()
         finally:
             timer.cancel()
 
-    async def _ring(self, elapsed: asyncio.Event) -> None:
-        await self._work.clock.sleep(self._within)
-        elapsed.set()
+    async def _ring(self, filling: "Filling") -> None:
+        clock = self._work.clock
+        end = clock.monotonic() + self._within
+        while (left := min(end, filling.fed_at + self._idle) - clock.monotonic()) > 0:
+            await clock.sleep(left)
+        filling.expired = True
         self._work.intake.wake_all()
+
+
+class Filling:
+    """A batch as it grows: up to `size` messages, and up to `most_bytes` where that is not 0."""
+
+    def __init__(self, work: Work, size: int, most_bytes: int) -> None:
+        self.messages: list[Message[Any]] = []
+        self.fed_at = 0.0
+        self.full = self.expired = False
+        self._work = work
+        self._size = size
+        self._room = most_bytes
+        self._weighs = bool(most_bytes)
+
+    def take(self) -> None:
+        """Take what waits, as far as it fits."""
+        before = len(self.messages)
+        if self._weighs:
+            self._take_fitting()
+        else:
+            self.messages += self._work.take_many_nowait(self._size - before)
+        if len(self.messages) > before:
+            self.fed_at = self._work.clock.monotonic()
+        self.full = self.full or len(self.messages) >= self._size
+
+    def _take_fitting(self) -> None:
+        work, messages = self._work, self.messages
+        while len(messages) < self._size and not self.full and not (messages and work.ready):
+            message = work.take_nowait()
+            if message is None:
+                return
+            if messages and message.size > self._room:
+                # Taken already, so it is the first of the next batch.
+                work.ready.appendleft(message)
+                self.full = True
+                return
+            messages.append(message)
+            self._room -= message.size
+            self.full = self._room <= 0 or message.attempt > 1
 
 
 async def run_batch(work: Work, batcher: Batcher, call: Call) -> None:
@@ -84,18 +141,22 @@ async def settle_batch(work: Work, batch: list[Message[Any]], call: Call) -> Non
             _check(work, batch, results)
     except FatalError:
         raise
-    except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
-        if len(batch) == 1:
-            await work.fail(batch[0], error)
-            return
-        middle = len(batch) // 2
-        await settle_batch(work, batch[:middle], call)
-        await settle_batch(work, batch[middle:], call)
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
+        await _halve(work, batch, call, failure_of(error, work.stage.name))
         return
     if work.stage.options.collective:
         await work.merge(batch, results)
     else:
         await work.finish_many(batch, results)
+
+
+async def _halve(work: Work, batch: list[Message[Any]], call: Call, error: Exception) -> None:
+    if len(batch) == 1:
+        await work.fail(batch[0], error)
+        return
+    middle = len(batch) // 2
+    await settle_batch(work, batch[:middle], call)
+    await settle_batch(work, batch[middle:], call)
 
 
 def _check(work: Work, batch: list[Message[Any]], results: Any) -> None:

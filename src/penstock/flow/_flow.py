@@ -1,23 +1,29 @@
 """The flow as a user writes it: a value, joined by bars, run through one of two doors."""
 
 import asyncio
-import threading
-from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 from penstock.base import Clock, SystemClock, parse_duration, parse_size
+from penstock.flow._branch import Chain, Fork
+from penstock.flow._checkpoint import Checkpoint, checkpoint_of
 from penstock.flow._errors import FlowError
 from penstock.flow._explain import explain_mermaid, explain_text
-from penstock.flow._plan import FlowOptions, FlowPlan, plan_of
-from penstock.flow._progress import Observer, observer_of
+from penstock.flow._plan import FlowOptions, FlowPlan
+from penstock.flow._planning import Replacement, plan_of
+from penstock.flow._pool_caller import Results
+from penstock.flow._progress import Observer, exporter_of, observer_of
 from penstock.flow._report import FlowReport
 from penstock.flow._run import RunningFlow
 from penstock.flow._signals import handle_signals
-from penstock.flow._stage import as_stage
+from penstock.flow._stage import Stage, as_stage
+from penstock.flow._stream import FlowStream
+from penstock.flow._threaded import FlowThread
 
 
-class Flow:
-    """A source, stages and a sink, joined by bounded channels.
+class Flow(Chain):
+    """A source, stages and a sink, joined by bounded channels; `route`, `tee` and `merge` make it a graph.
 
     Promises: each message that the source gives ends exactly once, as delivered, filtered or dead
     lettered, or is handed back; a full channel holds its upstream back; nothing outlives the run.
@@ -30,7 +36,7 @@ class Flow:
     ([0, 1, 4], 3)
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options of a value, all by keyword
         self,
         name: str,
         *,
@@ -40,6 +46,7 @@ class Flow:
         drain_timeout: object = "30s",
         clock: Clock | None = None,
         seed: int | None = None,
+        checkpoint: Checkpoint | str | Path | None = None,
     ) -> None:
         """Name a flow.
 
@@ -52,10 +59,13 @@ class Flow:
             drain_timeout: Longest time that `stop` and the first signal give to work in progress.
             clock: Time for everything that waits.
             seed: Makes the jitter of retries repeatable.
+            checkpoint: A directory in which progress is kept, so that another run goes on where this one
+                ended, however it ended; a `Checkpoint` says how often. An iterable must then give the
+                same items again, see `resumable`.
         """
         if capacity < 1:
             raise FlowError(f"expected capacity >= 1, got {capacity}")
-        self._parts: tuple[Any, ...] = ()
+        super().__init__(())
         self._options = FlowOptions(
             name=name,
             capacity=capacity,
@@ -64,15 +74,16 @@ class Flow:
             drain_timeout=parse_duration(drain_timeout).total_seconds(),
             clock=clock or SystemClock(),
             seed=seed,
+            checkpoint=checkpoint_of(checkpoint),
         )
 
     def __or__(self, part: Any) -> "Flow":
         """The flow with one more part: first the source, then stages, last the sink."""
-        return self._with((*self._parts, part))
+        return self._with((*self.parts, part))
 
     def _with(self, parts: tuple[Any, ...]) -> "Flow":
         made = Flow.__new__(Flow)
-        made._options, made._parts = self._options, parts  # noqa: SLF001 - of the same class
+        made._options, made.parts = self._options, parts  # noqa: SLF001 - of the same class
         return made
 
     @property
@@ -81,7 +92,7 @@ class Flow:
         return self._options.name
 
     def with_stage(self, name: str, other: Any) -> "Flow":
-        """The flow with another function, stage or sink in the place of the stage `name`.
+        """The flow with another function, stage or sink in the place of the stage `name`, also in a branch.
 
         Raises:
             FlowError: There is no such stage; the message lists those there are.
@@ -92,42 +103,68 @@ class Flow:
             raise FlowError(
                 f"flow {self.name!r} has no stage {name!r}; there are: {', '.join(names)}"
             )
-        place = names.index(name) + 1
-        return self._with(
-            (*self._parts[:place], as_stage(other).renamed(name), *self._parts[place + 1 :])
-        )
+
+        def change(part: Any) -> Any:
+            if isinstance(part, Fork):
+                return part.with_function(other)
+            return as_stage(other).renamed(name)
+
+        return self._with(Replacement(names.index(name), change).flow(self.parts))
 
     def with_source(self, source: Any) -> "Flow":
         """The flow with another source, for tests of its stages."""
-        return self._with((source, *self._parts[1:]))
+        return self._with((source, *self.parts[1:]))
+
+    def with_clock(self, clock: Clock, *, seed: int | None = None) -> "Flow":
+        """The flow in another time, and with jitter from `seed`: for tests and simulations."""
+        made = self._with(self.parts)
+        made._options = replace(self._options, clock=clock, seed=seed)  # noqa: SLF001 - of the same class
+        return made
+
+    @property
+    def stages(self) -> tuple[Stage[..., Any], ...]:
+        """Its stages and sinks as they were written, without the forks, under the names of its statistics.
+
+        Raises:
+            ConfigError: The flow is not one.
+        """
+        return tuple(node.stage for node in self._plan().nodes if node.fork is None)
 
     def explain(self, form: Literal["text", "mermaid"] = "text") -> str:
         """How the flow will run: as text, or as a graph for Mermaid."""
         return explain_text(self._plan()) if form == "text" else explain_mermaid(self._plan())
 
-    def start(self, *, progress: "bool | Observer" = False) -> RunningFlow:
+    def start(self, *, progress: "bool | Observer" = False, metrics: Any = None) -> RunningFlow:
         """Start it on the running loop: `async with flow.start() as running: ...`.
 
         Args:
             progress: True shows the state every second on standard error: a table drawn over itself on
                 a terminal, plain lines elsewhere. A function is called with `FlowStatistics` instead.
-        """
-        return RunningFlow(self._plan(), observer_of(progress))
+            metrics: A `penstock.telemetry.Metrics` to export to, or an address (`127.0.0.1:9464`) on
+                which the flow's metrics are served while it runs, for Prometheus and `penstock top`.
 
-    async def run_async(self, *, progress: "bool | Observer" = False) -> FlowReport:
+        Raises:
+            AddressError: The address cannot be listened on; nothing was started.
+        """
+        return RunningFlow(self._plan(), observer_of(progress), exporter_of(metrics))
+
+    async def run_async(
+        self, *, progress: "bool | Observer" = False, metrics: Any = None
+    ) -> FlowReport:
         """Run to the end; cancelling the caller cancels the flow.
 
         Raises:
             ConfigError: The flow is not one.
             FlowFailedError: It ended by a fatal error.
         """
-        async with self.start(progress=progress) as running:
+        async with self.start(progress=progress, metrics=metrics) as running:
             return await running.wait()
 
-    def run(self, *, progress: "bool | Observer" = False) -> FlowReport:
+    def run(self, *, progress: "bool | Observer" = False, metrics: Any = None) -> FlowReport:
         """Run to the end from plain code, also where a loop is running already, as in a notebook.
 
-        In the main thread the first SIGINT or SIGTERM drains the flow, the second cancels it.
+        In the main thread the first SIGINT (Ctrl-C) or SIGTERM drains the flow, the second cancels it; the
+        report is returned all the same.
 
         Raises:
             ConfigError: The flow is not one.
@@ -136,32 +173,33 @@ class Flow:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self._run_with_signals(progress))
-        return _in_thread(lambda: asyncio.run(self.run_async(progress=progress)))
+            return asyncio.run(self._run_with_signals(progress, metrics))
+        thread = FlowThread(lambda: self.start(progress=progress, metrics=metrics))
+        with thread.signals(self._options.drain_timeout):
+            thread.start()
+            return thread.wait()
 
-    async def _run_with_signals(self, progress: "bool | Observer") -> FlowReport:
-        async with self.start(progress=progress) as running:
+    def stream(
+        self, *, progress: "bool | Observer" = False, metrics: Any = None
+    ) -> FlowStream[Any]:
+        """Iterate over the results of a flow without a sink, with `for` or `async for`.
+
+        Raises:
+            ConfigError: The flow is not one, or ends in a sink.
+        """
+
+        def start(results: Results) -> RunningFlow:
+            return RunningFlow(
+                self._plan(results.stage()), observer_of(progress), exporter_of(metrics)
+            )
+
+        self._plan(Results().stage())
+        return FlowStream(start)
+
+    async def _run_with_signals(self, progress: "bool | Observer", metrics: Any) -> FlowReport:
+        async with self.start(progress=progress, metrics=metrics) as running:
             with handle_signals(running, self._options.drain_timeout):
                 return await running.wait()
 
-    def _plan(self) -> FlowPlan:
-        return plan_of(self._options, self._parts)
-
-
-def _in_thread(work: Callable[[], FlowReport]) -> FlowReport:
-    """Run `work` in a thread and wait for it."""
-    outcome: list[FlowReport] = []
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(work())
-        except BaseException as error:  # noqa: BLE001 - carried over to the caller
-            failures.append(error)
-
-    thread = threading.Thread(target=run, name="penstock flow", daemon=True)
-    thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
-    return outcome[0]
+    def _plan(self, caller: Stage[..., Any] | None = None) -> FlowPlan:
+        return plan_of(self._options, self.parts, caller)

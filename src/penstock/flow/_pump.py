@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from penstock.flow._channel import MemoryChannel
+from penstock.flow._errors import FlowError
 from penstock.flow._message import Message
 from penstock.flow._outcome import Ledger
 from penstock.flow._source import EndOfSource, Source
@@ -15,8 +16,19 @@ _DEMAND = 512
 class Pump:
     """Pulls from the source until it ends, or until it is asked to drain."""
 
-    def __init__(self, source: Source[Any], ledger: Ledger, out: MemoryChannel[Any]) -> None:
+    def __init__(
+        self, source: Source[Any], ledger: Ledger, out: MemoryChannel[Any], prefix: str = ""
+    ) -> None:
+        """Make one that has not begun.
+
+        Args:
+            source: Whatever gives messages.
+            ledger: Counts them.
+            out: The channel into which they go.
+            prefix: What their ids begin with, where there are several sources.
+        """
         self._source = source
+        self._prefix = prefix
         self._ledger = ledger
         self._out = out
         self._pull: asyncio.Task[Any] | None = None
@@ -39,12 +51,14 @@ class Pump:
             if room <= 0 or out.bytes >= out.capacity_bytes:
                 await out.wait_room()
                 continue
+            # Another source may wait for the same room, and this one may be slow, or at its end.
+            out.pass_room()
             messages = await self._pulled(min(room, _DEMAND))
             if messages is None:
                 break
             await self._push(messages, out)
             await asyncio.sleep(0)
-        out.close()
+        out.finish()
 
     async def _pulled(self, demand: int) -> list[Message[Any]] | None:
         """What the source gives; None at its end, and when the flow drains."""
@@ -55,9 +69,13 @@ class Pump:
             return None
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not self.draining or task is None or task.uncancel():
+            if self.draining and task is not None and not task.uncancel():
+                return None
+            if task is None or task.cancelling():
                 raise
-            return None
+            raise FlowError(
+                "the source's pull ended with CancelledError, and nobody cancelled it"
+            ) from None
         finally:
             self._pull = None
         if not messages:
@@ -65,7 +83,9 @@ class Pump:
         return messages
 
     async def _push(self, messages: list[Message[Any]], out: MemoryChannel[Any]) -> None:
-        self._ledger.opened(messages)
+        self._ledger.opened(messages, self._source)
+        if self._prefix:
+            messages = self._ledger.open_under(messages, self._prefix)
         self.in_hand = len(messages)
         sent = out.put_many_nowait(messages)
         self.in_hand -= sent
@@ -75,3 +95,5 @@ class Pump:
                 await out.wait_room(again=again)
                 again = True
             self.in_hand -= 1
+        if sent < len(messages):
+            out.pass_room()

@@ -76,7 +76,8 @@ class FlowReport:
         return advice_of(self.statistics)
 
     def __str__(self) -> str:
-        return f"{render(self.statistics)}\n{self.ending}; {self.advice}"
+        lines = [render(self.statistics), *_hung(self.statistics), f"{self.ending}; {self.advice}"]
+        return "\n".join(lines)
 
 
 @dataclass(eq=False)
@@ -100,6 +101,16 @@ def bottleneck_of(statistics: FlowStatistics) -> str:
     return max(stages, key=lambda one: one.utilization).name if stages else ""
 
 
+def _hung(statistics: FlowStatistics) -> list[str]:
+    """One line for each stage with threads that are stuck."""
+    return [
+        f"{stage.hung:,} thread{'s' if stage.hung > 1 else ''} of {stage.name!r} stuck in a call and left behind: "
+        "give the call a time-out of its own, or use pool='process', whose workers can be killed"
+        for stage in statistics.stages.values()
+        if stage.hung
+    ]
+
+
 def advice_of(statistics: FlowStatistics) -> str:
     """What would make the flow faster."""
     name = bottleneck_of(statistics)
@@ -111,13 +122,19 @@ def advice_of(statistics: FlowStatistics) -> str:
         return (
             f"the source sets the pace: the busiest stage, {name!r}, was busy {share} of the time"
         )
+    if stage.pool == "caller":
+        return f"whoever iterates the stream sets the pace: it was busy {share} of the time"
+    return f"{name!r} is the bottleneck ({share} busy){_remedy(stage)}"
+
+
+def _remedy(stage: StageStatistics) -> str:
     if stage.pool == "process":
-        return f"{name!r} is the bottleneck ({share} busy): raise its workers up to the number of cores"
+        return ": raise its workers up to the number of cores"
     if stage.pool == "thread":
-        return f"{name!r} is the bottleneck ({share} busy): raise its workers, or use pool='process' if it computes"
+        return ": raise its workers, or use pool='process' if it computes"
     if stage.run_p50 < 1e-4:
-        return f"{name!r} is the bottleneck ({share} busy) and computes on the loop: give it batch=N or pool='process'"
-    return f"{name!r} is the bottleneck ({share} busy): raise its workers"
+        return " and computes on the loop: give it batch=N or pool='process'"
+    return ": raise its workers"
 
 
 _COLUMNS = (

@@ -1,6 +1,7 @@
 """A stage: a function, and how the flow is to run it."""
 
 import inspect
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -8,6 +9,7 @@ from types import BuiltinFunctionType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 from penstock.base import ConfigError, Problem, RetryPolicy, parse_duration, parse_size
+from penstock.flow._control_groups import ControlGroups
 from penstock.flow._order import Key, Order
 from penstock.flow._sink import Sink
 
@@ -16,7 +18,10 @@ R = TypeVar("R")
 Pool = Literal["async", "thread", "process"]
 _POOLS = ("async", "thread", "process")
 _ORDERS = ("none", "input")
+_COLLECT = frozenset({"append", "appendleft", "add", "extend", "update"})
 _BATCH_WAIT = 1.0
+_MOST_AUTO = 32
+_LEAST_MEMORY = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +29,30 @@ class StageOptions:
     """How a stage is run, checked; durations in seconds, sizes in bytes."""
 
     name: str
-    pool: Pool = "async"
+    pool: Pool | Literal["caller"] = "async"
     workers: int = 1
+    auto: bool = False
+    """Whether the number of workers was chosen for this machine."""
+
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout: float | None = None
+    memory: int | None = None
     chunk: int = 256
     batch: int = 0
+    batch_bytes: int = 0
     within: float = _BATCH_WAIT
+    idle: float | None = None
     capacity: int | None = None
     capacity_bytes: int | None = None
     streaming: bool = False
     collective: bool = False
     order: Order = "none"
+    sink: bool = False
+
+    @property
+    def batched(self) -> bool:
+        """Whether the function gets a list."""
+        return bool(self.batch or self.batch_bytes)
 
 
 @dataclass(frozen=True)
@@ -68,6 +85,24 @@ class Stage(Generic[P, R]):
         """Whether calling it gives something to await."""
         return _is_coroutine_function(self.function)
 
+    @property
+    def ends(self) -> bool:
+        """Whether nothing can follow it, wherever it stands: it says so, or it is a `Sink`."""
+        return self.options.sink or isinstance(self.function, Sink)
+
+    @cached_property
+    def gives_nothing(self) -> bool:
+        """Whether it can be seen that it has no results: as `list.append`, `print`, or what is annotated so."""
+        work = _unwrapped(self.function)
+        if isinstance(work, BuiltinFunctionType):
+            collects = isinstance(work.__self__, (list, set, deque, dict))
+            return work is print or (collects and work.__name__ in _COLLECT)
+        return getattr(work, "__annotations__", {}).get("return", ...) in (None, "None")
+
+    def on_loop(self) -> "Stage[P, R]":
+        """The same stage, run on the loop."""
+        return replace(self, options=replace(self.options, pool="async"))
+
     def renamed(self, name: str) -> "Stage[P, R]":
         """The same stage under another name."""
         return replace(self, options=replace(self.options, name=name))
@@ -82,17 +117,21 @@ def stage(
     *,
     name: str | None = None,
     pool: Pool | None = None,
-    workers: int = 1,
+    workers: int | Literal["auto"] = 1,
     retry: RetryPolicy | None = None,
     timeout: object = None,
+    memory: object = None,
     chunk: int = 256,
     batch: int = 0,
+    batch_bytes: object = None,
     within: object = _BATCH_WAIT,
+    idle: object = None,
     capacity: int | None = None,
     capacity_bytes: object = None,
     streaming: bool = False,
     collective: bool = False,
     order: Order = "none",
+    sink: bool = False,
 ) -> Callable[[Callable[P, R]], Stage[P, R]]: ...
 
 
@@ -100,26 +139,34 @@ def stage(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a stage of a function.
 
     A function gets one payload and returns one result; `None` or `Drop` filters the message out.
-    A generator makes any number of messages of one. With `batch` it gets a list and returns a list
-    with one result per message.
+    A generator makes any number of messages of one. With `batch` or `batch_bytes` it gets a list and
+    returns a list with one result per message.
 
     Args:
         function: `async def` runs as tasks on the loop, a plain function in threads; `pool` decides otherwise.
         options: By keyword:
             name: In statistics and errors; default the function's name.
             pool: `async` (a plain function then runs on the loop and must not block), `thread` or `process`.
-            workers: How many messages, chunks or batches are worked on at a time.
+            workers: How many messages, chunks or batches are worked on at a time. `auto`: in processes as
+                many as there are processors for this program, by affinity and control group; in threads
+                four more than that, at most 32; on the loop 32.
             retry: Which errors are tried again, how often and how soon; default one attempt.
             timeout: Longest time of one attempt (`60s`); a process is killed, a thread abandoned and replaced.
+            memory: Most memory of one worker process (`1GiB`): its private writable memory, as the kernel's
+                RLIMIT_DATA counts it. Beyond it the function gets a `MemoryError`, or its process dies.
             chunk: Most messages per hop into a thread or process; invisible to the function.
-            batch: Messages per call; the function gets a list. 0: it gets one payload.
+            batch: Most messages per call; the function gets a list. 0: it gets one payload.
+            batch_bytes: Most bytes per call (`8MiB`); the function gets a list. A larger message goes alone.
             within: Longest time that the first message of a batch waits for company (`2s`).
+            idle: A batch does not wait on where nothing has come for that long (`50ms`); default it does.
             capacity: Most messages waiting before the stage; default the flow's.
             capacity_bytes: Most bytes waiting before the stage (`64MiB`); default the flow's.
             streaming: Outputs are handed on while the attempt goes on; repeats may then reach the sink.
             collective: Results of a batch belong to the batch as a whole; any number of them.
             order: `input` hands results on in the order of the messages; `key(f)` works on messages of
                 one key one after the other; `none` on all as they come.
+            sink: Messages end here as delivered, and what it returns is dropped; the last part of a flow
+                is a sink without saying so, the last of a branch where it can be seen to return nothing.
 
     Raises:
         ConfigError: All options that are wrong, at once.
@@ -150,6 +197,8 @@ def _make(work: Any, options: dict[str, Any]) -> Stage[..., Any]:
     for key, parse in _PARSERS.items():
         read(key, parse)
     options.setdefault("pool", _default_pool(work, is_sink=is_sink))
+    if options.get("workers") == "auto":
+        options["workers"], options["auto"] = _auto_workers(options["pool"]), True
     problems += [Problem("<python>", 0, name, text) for text in _conflicts(work, options)]
     if problems:
         raise ConfigError(tuple(problems))
@@ -163,6 +212,30 @@ def _at_least(least: int) -> Callable[[Any], int]:
         return value
 
     return parse
+
+
+def _workers(value: Any) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    try:
+        return _at_least(1)(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; or 'auto'") from None
+
+
+def _auto_workers(pool: Pool) -> int:
+    if pool == "async":
+        return _MOST_AUTO
+    usable = ControlGroups().usable_cpus()
+    # As concurrent.futures has it: some threads wait while others compute.
+    return usable if pool == "process" else min(usable + 4, _MOST_AUTO)
+
+
+def _memory(value: Any) -> int:
+    size = parse_size(value)
+    if size < _LEAST_MEMORY:
+        raise ValueError(f"expected at least 64MiB, which an interpreter takes, got {value!r}")
+    return size
 
 
 def _one_of(allowed: Iterable[str]) -> Callable[[Any], str]:
@@ -189,14 +262,24 @@ def _seconds(value: Any) -> float:
     return seconds
 
 
+def _some_bytes(value: Any) -> int:
+    size = parse_size(value)
+    if not size:
+        raise ValueError(f"expected a size of at least 1 byte, got {value!r}")
+    return size
+
+
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "pool": _one_of(_POOLS),
-    "workers": _at_least(1),
+    "workers": _workers,
     "retry": RetryPolicy.model_validate,
     "timeout": _seconds,
+    "memory": _memory,
     "chunk": _at_least(1),
     "batch": _at_least(0),
+    "batch_bytes": _some_bytes,
     "within": _seconds,
+    "idle": _seconds,
     "capacity": _at_least(1),
     "capacity_bytes": parse_size,
     "order": _order,
@@ -205,30 +288,53 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
 
 def _conflicts(work: Any, options: dict[str, Any]) -> list[str]:
     made = Stage(work, StageOptions(name=""))
-    found = []
     waits = made.is_async or made.is_async_generator
-    if waits and options["pool"] != "async":
-        found.append(
-            f"an async function runs on the loop; remove pool={options['pool']!r}, or use a plain function"
-        )
-    if options.get("streaming") and not made.expands:
-        found.append(
-            "streaming=True needs a generator function: hand results on with `yield`, or remove it"
-        )
-    if options.get("collective") and not options.get("batch"):
-        found.append("collective=True needs batch=N, the number of messages per call")
-    if options.get("batch") and made.expands and not options.get("collective"):
-        found.append(
-            "a generator over a batch cannot say which message a result belongs to; say collective=True"
-        )
+    batched = bool(options.get("batch") or options.get("batch_bytes"))
+    collective, streaming = options.get("collective"), options.get("streaming")
     ordered = options.get("order", "none") != "none"
-    if options.get("streaming") and (options.get("batch") or ordered):
-        found.append("streaming=True goes with neither batch nor order")
-    if options.get("collective") and ordered:
-        found.append("the results of a collective batch have no order to keep; remove order")
-    if isinstance(work, Sink) and ordered:
-        found.append("a Sink is given messages as they come, by one worker; remove order")
-    return found
+    rules = (
+        (
+            waits and options["pool"] != "async",
+            f"an async function runs on the loop; remove pool={options['pool']!r}, or use a plain function",
+        ),
+        (
+            options.get("memory") and options["pool"] != "process",
+            "memory= limits worker processes; say pool='process', where a worker has memory of its own",
+        ),
+        (
+            streaming and not made.expands,
+            "streaming=True needs a generator function: hand results on with `yield`, or remove it",
+        ),
+        (
+            collective and not batched,
+            "collective=True needs batch=N or batch_bytes=N, the most per call",
+        ),
+        (
+            options.get("idle") and not batched,
+            "idle says when a batch waits no longer; add batch=N or batch_bytes=N",
+        ),
+        (
+            batched and made.expands and not collective,
+            "a generator over a batch cannot say which message a result belongs to; say collective=True",
+        ),
+        (
+            streaming and (batched or ordered),
+            "streaming=True goes with neither batch nor order",
+        ),
+        (
+            collective and ordered,
+            "the results of a collective batch have no order to keep; remove order",
+        ),
+        (
+            isinstance(work, Sink) and ordered,
+            "a Sink is given messages as they come, by one worker; remove order",
+        ),
+        (
+            isinstance(work, Sink) and batched,
+            "a Sink is given all that waits; remove batch and batch_bytes",
+        ),
+    )
+    return [text for broken, text in rules if broken]
 
 
 def as_stage(given: Any) -> Stage[..., Any]:

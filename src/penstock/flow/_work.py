@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.base import Clock
-from penstock.flow._channel import MemoryChannel
+from penstock.flow._channel import MemoryChannel, heed_cancellation
 from penstock.flow._dead_letters import Reason
 from penstock.flow._errors import FatalError, PoisonError, WorkerDiedError
 from penstock.flow._message import FIXED_SIZES, Drop, Message, size_of
@@ -24,7 +24,8 @@ _NOTHING = frozenset({type(None), Drop})
 class Work:
     """One stage of one run.
 
-    `intake` is the channel above it, `out` the one below; the last stage has none, and delivers.
+    `intake` is the channel above it, `out` the one below; a sink has none, and delivers. A fork has
+    none either: its pool knows the channels of its branches.
     """
 
     stage: Stage[..., Any]
@@ -36,7 +37,7 @@ class Work:
     group: asyncio.TaskGroup
     meter: Meter = field(default_factory=Meter)
     ready: deque[Message[Any]] = field(default_factory=deque)
-    parked: dict[Message[Any], asyncio.Task[None]] = field(default_factory=dict)
+    parked: dict[Message[Any], tuple[asyncio.Task[None], Exception]] = field(default_factory=dict)
     draining: bool = False
     order: OrderKeeper | None = None
 
@@ -87,6 +88,7 @@ class Work:
     async def wait_work(self) -> bool:
         """Wait until there is something to take; False: the stage is over, for every worker."""
         intake = self.intake
+        heed_cancellation()
         while True:
             if self.ready or (intake.items and not self.held):
                 return True
@@ -180,22 +182,9 @@ class Work:
         if self.out is None:
             self.deliver(messages)
             return
-        sent = self.out.put_many_nowait(messages, size)
-        self.meter.emitted += self.ledger.weigh(messages[:sent])
-        if sent < len(messages):
-            await self._push(messages[sent:], self.out)
-
-    async def _push(self, messages: list[Message[Any]], out: MemoryChannel[Any]) -> None:
-        started = self.clock.monotonic()
-        for message in messages:
-            # Counted before the channel can hand it to anyone, and not while it waits for room.
-            again = False
-            while not out.put_nowait(message):
-                await out.wait_room(again=again)
-                again = True
-            self.meter.emitted += message.weight
-        out.pass_room()
-        self.meter.blocked += self.clock.monotonic() - started
+        rest = put_some(self, messages, self.out, size)
+        if rest:
+            await put_rest(self, rest, self.out)
 
     def deliver(self, messages: list[Message[Any]]) -> None:
         """The last stage is done with these."""
@@ -226,6 +215,10 @@ class Work:
         if self.out is None:
             await self._pass_on(message, [message])
             return
+        await self.drop(message)
+
+    async def drop(self, message: Message[Any]) -> None:
+        """Let a message go on purpose."""
         self.meter.filtered += message.weight
         self.ledger.settle(message)
         await self._vacate(message)
@@ -239,6 +232,8 @@ class Work:
         self.meter.failures += 1
         if isinstance(error, FatalError):
             raise error
+        # How an attempt ends that is cut off by the end of the flow says nothing about its message.
+        heed_cancellation()
         if not self._retryable(message, error):
             await self.bury(message, error, reason_of(error))
         elif self.draining:
@@ -255,21 +250,16 @@ class Work:
 
     def _park(self, message: Message[Any], error: Exception) -> None:
         delay = self.stage.options.retry.delay(message.attempt, self.chance)
-        self.parked[message] = self.group.create_task(
-            self._come_back(message, delay, error), name=f"{self.stage.name}/retry"
+        task = self.group.create_task(
+            self._come_back(message, delay), name=f"{self.stage.name}/retry"
         )
+        self.parked[message] = (task, error)
 
-    async def _come_back(self, message: Message[Any], delay: float, error: Exception) -> None:
-        try:
-            await self.clock.sleep(delay)
-        except asyncio.CancelledError:
-            if not self.draining or message not in self.parked:
-                raise
-            del self.parked[message]
-            await self._leave(message, error)
-            return
-        del self.parked[message]
-        self.again(message)
+    async def _come_back(self, message: Message[Any], delay: float) -> None:
+        await self.clock.sleep(delay)
+        # A drain may have taken it in the meantime.
+        if self.parked.pop(message, None) is not None:
+            self.again(message)
 
     def again(self, message: Message[Any], *, counted: bool = True) -> None:
         """Offer a message to the workers once more, as another attempt if `counted`."""
@@ -282,7 +272,7 @@ class Work:
     async def _leave(self, message: Message[Any], error: Exception) -> None:
         """What a drain does with a message in backoff."""
         notes = message.annotate()
-        if self.ledger.redelivers:
+        if self.ledger.redelivers(message):
             self.hand_back([message])
             if self.order is not None:
                 self.order.leave(message)
@@ -312,8 +302,38 @@ class Work:
     def drain(self) -> None:
         """Stop waiting for messages in backoff."""
         self.draining = True
-        for task in list(self.parked.values()):
+        parked, self.parked = self.parked, {}
+        for message, (task, error) in parked.items():
+            # A task that was cancelled before its first step would never say so: another one is told.
             task.cancel()
+            leave = self._leave(message, error)
+            try:
+                self.group.create_task(leave, name=f"{self.stage.name}/leave")
+            except RuntimeError:
+                leave.close()  # the whole group is being cancelled: nobody waits for the message
+
+
+def put_some(
+    work: Work, messages: list[Message[Any]], out: MemoryChannel[Any], size: int | None = None
+) -> list[Message[Any]]:
+    """Put as many as there is room for, and return the rest."""
+    sent = out.put_many_nowait(messages, size)
+    work.meter.emitted += work.ledger.weigh(messages[:sent])
+    return messages[sent:]
+
+
+async def put_rest(work: Work, messages: list[Message[Any]], out: MemoryChannel[Any]) -> None:
+    """Put these, waiting for room."""
+    started = work.clock.monotonic()
+    for message in messages:
+        # Counted before the channel can hand it to anyone, and not while it waits for room.
+        again = False
+        while not out.put_nowait(message):
+            await out.wait_room(again=again)
+            again = True
+        work.meter.emitted += message.weight
+    out.pass_room()
+    work.meter.blocked += work.clock.monotonic() - started
 
 
 def _replace_payloads(

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from penstock.kanban._bucket import Bucket
-from penstock.kanban._errors import BucketError, TokenError, TokenExistsError
+from penstock.kanban._errors import OTHER_FILE_SYSTEM, BucketError, TokenError, TokenExistsError
 from penstock.kanban._order import Candidate, Order
 from penstock.kanban._returning import put_back, refuse
 from penstock.kanban._settlement import Settlement, carry_out
@@ -54,7 +54,7 @@ class Seat:
         self.worker = worker
         self.into = into
         self.hands: dict[str, Claim] = {}
-        self._stage = stage or bucket.name
+        self.stage = stage or bucket.name
         self._folder = f"{bucket.places.claimed}/{worker}"
         self._descriptor = -1
         self._order = Order(bucket.places, wall=self._wall, seed=worker)
@@ -65,11 +65,7 @@ class Seat:
             if self.into is not None:
                 here, there = os.stat(self.bucket.path), os.stat(self.into.path)
                 if here.st_dev != there.st_dev:
-                    raise BucketError(
-                        str(self.into.path),
-                        f"it lies on another file system than {self.bucket.path}: tokens move by "
-                        "rename, so all buckets of a board lie on one file system",
-                    )
+                    raise BucketError(str(self.into.path), OTHER_FILE_SYSTEM)
         return self
 
     def __exit__(
@@ -155,10 +151,11 @@ class Seat:
                 self._write_aside(claim, token, sync=self.bucket.sync and alone)
             if self.bucket.sync and not alone:
                 self.bucket.disk.sync_all(self._folder)
+            self.bucket.failpoints.cross("seat.written")
             for claim, token in written:
                 self._hand_on(claim, token, self.into)
             if self.bucket.sync:
-                for shelf in {self.into.places.shelf(t.id, t.priority) for _, t in written}:
+                for shelf in {self.into.door(token) for _, token in written}:
                     self.bucket.disk.sync_directory(shelf)
                 self.bucket.disk.sync_directory(self._folder)
 
@@ -181,6 +178,7 @@ class Seat:
             folder=f"{self._folder}/{claims[0].token.id}.out",
             members=tuple(os.path.basename(claim.path) for claim in claims),
             target=os.path.relpath(self.into.path, self.bucket.path),
+            hold=self.into.hold,
         )
         with self.bucket.translated():
             settlement.write(self.bucket, visited)
@@ -190,6 +188,15 @@ class Seat:
             carry_out(decided, self.bucket, self.into)
         for claim in claims:
             del self.hands[claim.path]
+
+    def note(self, claim: Claim, token: Token) -> Claim:
+        """Write down what is known of a token in hand; it stays there. Returns the claim as it is now."""
+        with self.bucket.translated():
+            self._rewrite(claim, token)
+        self.bucket.failpoints.cross("seat.noted")
+        noted = replace(claim, token=token)
+        self.hands[claim.path] = noted
+        return noted
 
     def fail(self, claim: Claim, reason: str) -> None:
         """Put the token into `errors/`, with the reason: no further attempt can help."""
@@ -266,15 +273,14 @@ class Seat:
         self, claim: Claim, token: Token, result: str, *, why: str = "", **changes: Any
     ) -> Token:
         end = stamp(self.bucket.clock.now())
-        visit = Visit(self._stage, self.worker, claim.start, end, result, why)
+        visit = Visit(self.stage, self.worker, claim.start, end, result, why)
         return token.with_visit(visit, **changes)
 
     def _hand_on(self, claim: Claim, token: Token, into: Bucket) -> None:
         self.bucket.disk.rename(f"{claim.path}.tmp", claim.path)
         self.bucket.failpoints.cross("seat.rewritten")
         try:
-            target = into.places.waiting(token.id, token.priority)
-            self.bucket.disk.rename_new(claim.path, target)
+            self.bucket.disk.rename_new(claim.path, f"{into.door(token)}/{token.id}{SUFFIX}")
         except FileExistsError as error:
             problem = TokenExistsError(token.id, str(into.path))
             self.fail(replace(claim, token=token), str(problem))
