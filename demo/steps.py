@@ -60,9 +60,12 @@ def run_day(folder: Path, penstock: Path, *, shown: str) -> None:
     (folder / "daily.yaml").write_text(_DEFINITION, encoding="utf-8")
     for _ in range(2):
         print(f"   $ penstock pipeline run {shown}/daily.yaml --param day={DAY}", flush=True)
-        command = [penstock, "pipeline", "run", folder / "daily.yaml", "--param", f"day={DAY}"]
+        command = [str(penstock), "pipeline", "run", str(folder / "daily.yaml")]
         done = subprocess.run(
-            [*command, "--output", "json"], check=False, stdout=subprocess.PIPE, stderr=sys.stderr
+            [*command, "--param", f"day={DAY}", "--output", "json"],
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=sys.stderr,
         )
         (run,) = json.loads(done.stdout or b"[{}]")
         states = {step["step"]: step["state"] for step in run.get("steps", ())}
