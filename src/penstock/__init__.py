@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         FlowReport,
         Message,
         PoisonError,
+        RateLimit,
         key,
         stage,
     )
@@ -28,6 +29,7 @@ _HOMES = {
     "FlowReport": "penstock.flow",
     "Message": "penstock.flow",
     "PoisonError": "penstock.flow",
+    "RateLimit": "penstock.flow",
     "RetryPolicy": "penstock.base",
     "key": "penstock.flow",
     "stage": "penstock.flow",
@@ -40,6 +42,7 @@ __all__ = [
     "FlowReport",
     "Message",
     "PoisonError",
+    "RateLimit",
     "RetryPolicy",
     "__version__",
     "key",

@@ -22,6 +22,7 @@ from penstock.flow._errors import (
 from penstock.flow._flow import Flow
 from penstock.flow._message import Drop, Message
 from penstock.flow._order import key
+from penstock.flow._rate import RateLimit
 from penstock.flow._report import FlowFailedError, FlowReport
 from penstock.flow._run import RunningFlow
 from penstock.flow._sink import Sink
@@ -45,6 +46,7 @@ __all__ = [
     "Message",
     "NotPicklableError",
     "PoisonError",
+    "RateLimit",
     "RunningFlow",
     "Sink",
     "Source",

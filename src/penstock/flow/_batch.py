@@ -123,6 +123,7 @@ async def run_batch(work: Work, batcher: Batcher, call: Call) -> None:
     """A worker that hands batches to `call` until the stage is over."""
     time = work.clock.monotonic
     while batch := batcher.collect_nowait() or await batcher.collect():
+        await work.pay(len(batch))
         started, blocked = time(), work.meter.blocked
         await settle_batch(work, batch, call)
         spent = max(time() - started - work.meter.blocked + blocked, 0.0)
@@ -144,8 +145,9 @@ async def settle_batch(work: Work, batch: list[Message[Any]], call: Call) -> Non
             await work.fail(batch[0], error)
             return
         middle = len(batch) // 2
-        await settle_batch(work, batch[:middle], call)
-        await settle_batch(work, batch[middle:], call)
+        for half in (batch[:middle], batch[middle:]):
+            await work.pay(len(half))
+            await settle_batch(work, half, call)
         return
     if work.stage.options.collective:
         await work.merge(batch, results)

@@ -59,6 +59,8 @@ def _how(stage: Stage[..., object]) -> str:
         words.append("one to many" + (", streaming" if options.streaming else ""))
     if options.retry.maximum_attempts != 1:
         words.append(f"{options.retry.maximum_attempts or 'unlimited'} attempts")
+    if options.rate is not None:
+        words.append(f"at most {options.rate}")
     if options.timeout is not None:
         words.append(f"time-out {options.timeout:g}s")
     if options.order == "input":

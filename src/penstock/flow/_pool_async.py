@@ -41,8 +41,8 @@ class AsyncPool:
                 work.group.create_task(run_batch(work, batcher, call), name=f"{name}/{number}")
                 for number in range(self.workers)
             ]
-        special = work.stage.expands
-        loop = self._work_special if special or self._watchdog is not None else self._work_plain
+        plain = not work.stage.expands and self._watchdog is None and work.toll is None
+        loop = self._work_plain if plain else self._work_special
         return [
             work.group.create_task(loop(), name=f"{name}/{number}")
             for number in range(self.workers)
@@ -58,7 +58,7 @@ class AsyncPool:
         self.stop()
 
     async def _work_plain(self) -> None:
-        """The hot path: one result per message, no time-out."""
+        """The hot path: one result per message, no time-out, no rate."""
         work, meter, function, out = self._work, self._work.meter, self._function, self._work.out
         take, time = work.take_nowait, work.clock.monotonic
         simple = out is not None and work.order is None
@@ -96,11 +96,13 @@ class AsyncPool:
                 burst = _BURST if each < _BRISK else 1
 
     async def _work_special(self) -> None:
-        """Generators and time-outs."""
+        """Generators, time-outs and rates."""
         work, lane = self._work, Lane()
         lane.task = asyncio.current_task()
         while await work.wait_work():
             while (message := work.take_nowait()) is not None:
+                if work.toll is not None:
+                    await work.toll.pay(1)
                 started, blocked = work.clock.monotonic(), work.meter.blocked
                 await self._attempt(message, lane)
                 spent = work.clock.monotonic() - started - work.meter.blocked + blocked

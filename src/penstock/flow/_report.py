@@ -95,9 +95,9 @@ class FlowFailedError(FlowError):
 
 
 def bottleneck_of(statistics: FlowStatistics) -> str:
-    """The busiest stage; of equals the first."""
+    """The stage that works or waits for its rate most of the time; of equals the first."""
     stages = [one for one in statistics.stages.values() if one.taken]
-    return max(stages, key=lambda one: one.utilization).name if stages else ""
+    return max(stages, key=lambda one: one.utilization + one.limited).name if stages else ""
 
 
 def advice_of(statistics: FlowStatistics) -> str:
@@ -107,17 +107,23 @@ def advice_of(statistics: FlowStatistics) -> str:
         return "no message reached a stage"
     stage = statistics.stages[name]
     share = f"{stage.utilization:.0%}"
+    if stage.limited >= 0.5:
+        return f"the rate limit of {name!r} sets the pace: its workers waited for it {stage.limited:.0%} of the time"
     if stage.utilization < 0.5:
         return (
             f"the source sets the pace: the busiest stage, {name!r}, was busy {share} of the time"
         )
+    return f"{name!r} is the bottleneck ({share} busy){_remedy(stage)}"
+
+
+def _remedy(stage: StageStatistics) -> str:
     if stage.pool == "process":
-        return f"{name!r} is the bottleneck ({share} busy): raise its workers up to the number of cores"
+        return ": raise its workers up to the number of cores"
     if stage.pool == "thread":
-        return f"{name!r} is the bottleneck ({share} busy): raise its workers, or use pool='process' if it computes"
+        return ": raise its workers, or use pool='process' if it computes"
     if stage.run_p50 < 1e-4:
-        return f"{name!r} is the bottleneck ({share} busy) and computes on the loop: give it batch=N or pool='process'"
-    return f"{name!r} is the bottleneck ({share} busy): raise its workers"
+        return " and computes on the loop: give it batch=N or pool='process'"
+    return ": raise its workers"
 
 
 _COLUMNS = (

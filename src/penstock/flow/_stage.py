@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 from penstock.base import ConfigError, Problem, RetryPolicy, parse_duration, parse_size
 from penstock.flow._order import Key, Order
+from penstock.flow._rate import RateLimit
 from penstock.flow._sink import Sink
 
 P = ParamSpec("P")
@@ -38,6 +39,7 @@ class StageOptions:
     streaming: bool = False
     collective: bool = False
     order: Order = "none"
+    rate: RateLimit | str | None = None
 
     @property
     def batched(self) -> bool:
@@ -102,6 +104,7 @@ def stage(
     streaming: bool = False,
     collective: bool = False,
     order: Order = "none",
+    rate: RateLimit | str | None = None,
 ) -> Callable[[Callable[P, R]], Stage[P, R]]: ...
 
 
@@ -131,6 +134,8 @@ def stage(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             collective: Results of a batch belong to the batch as a whole; any number of them.
             order: `input` hands results on in the order of the messages; `key(f)` works on messages of
                 one key one after the other; `none` on all as they come.
+            rate: Most messages begun per time (`100/s`), or a `RateLimit` that is shared; every attempt
+                counts, and a batch counts its messages.
 
     Raises:
         ConfigError: All options that are wrong, at once.
@@ -207,6 +212,11 @@ def _some_bytes(value: Any) -> int:
     return size
 
 
+def _rate(value: Any) -> RateLimit | str:
+    # A text makes a limit for each run; only an object is shared.
+    return value if isinstance(value, RateLimit) else str(RateLimit(value))
+
+
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "pool": _one_of(_POOLS),
     "workers": _at_least(1),
@@ -220,6 +230,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "capacity": _at_least(1),
     "capacity_bytes": parse_size,
     "order": _order,
+    "rate": _rate,
 }
 
 

@@ -13,6 +13,7 @@ from penstock.flow._errors import FatalError, PoisonError, WorkerDiedError
 from penstock.flow._message import FIXED_SIZES, Drop, Message, size_of
 from penstock.flow._order import OrderKeeper, keeper_of
 from penstock.flow._outcome import Ledger, reason_of
+from penstock.flow._rate import RateLimit, Toll
 from penstock.flow._stage import Stage
 from penstock.flow._statistics import Meter
 
@@ -39,9 +40,14 @@ class Work:
     parked: dict[Message[Any], asyncio.Task[None]] = field(default_factory=dict)
     draining: bool = False
     order: OrderKeeper | None = None
+    toll: Toll | None = None
 
     def __post_init__(self) -> None:
         self.order = keeper_of(self.stage.options.order, self.intake.capacity)
+        rate = self.stage.options.rate
+        if rate is not None:
+            limit = rate if isinstance(rate, RateLimit) else RateLimit(rate)
+            self.toll = Toll(limit, self.clock, self.meter)
 
     @property
     def held(self) -> bool:
@@ -83,6 +89,11 @@ class Work:
             if self.order is None or _enter(self, self.order, message):
                 return message
         return None
+
+    async def pay(self, count: int) -> None:
+        """Return when the stage's rate lets `count` messages more begin."""
+        if self.toll is not None:
+            await self.toll.pay(count)
 
     async def wait_work(self) -> bool:
         """Wait until there is something to take; False: the stage is over, for every worker."""
