@@ -17,7 +17,10 @@ if TYPE_CHECKING:
         PoisonError,
         RateLimit,
         key,
+        merge,
+        route,
         stage,
+        tee,
     )
 
 __version__ = "0.1.0"
@@ -32,7 +35,10 @@ _HOMES = {
     "RateLimit": "penstock.flow",
     "RetryPolicy": "penstock.base",
     "key": "penstock.flow",
+    "merge": "penstock.flow",
+    "route": "penstock.flow",
     "stage": "penstock.flow",
+    "tee": "penstock.flow",
 }
 
 __all__ = [
@@ -46,7 +52,10 @@ __all__ = [
     "RetryPolicy",
     "__version__",
     "key",
+    "merge",
+    "route",
     "stage",
+    "tee",
 ]
 
 

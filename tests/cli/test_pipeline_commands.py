@@ -5,12 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from penstock.events import AuditSink
+from penstock.events import AuditSink, signature
 from tests.cli.conftest import Penstock
+from tests.events.test_sinks import receiver
+
+T = TypeVar("T")
 
 DEFINITION = """\
 apiVersion: pipelines/v1
@@ -98,6 +104,40 @@ def test_events_are_appended_to_a_file_and_kept_in_the_audit(
     assert [row.id for row in audit.rows()] == wanted
 
 
+def test_events_are_posted_to_a_webhook_from_its_first_run_on(
+    home: Path, penstock: Penstock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signed with a secret that is named, never written; each once, over several commands."""
+    monkeypatch.setenv("PENSTOCK_SECRET_BILLING", "s3cret")
+    penstock("pipeline", "run", "demo.yaml")
+    got: list[tuple[dict[str, str], bytes]] = []
+    with receiver(204, got) as url:
+        for _ in range(2):
+            asked = ("--webhook", url, "--webhook-secret", "billing")
+            assert penstock("pipeline", "run", "demo.yaml", *asked).code == 0
+
+    wanted = [
+        each["id"]
+        for run in reversed(runs(penstock)[:2])
+        for each in json.loads(penstock("pipeline", "events", run["run"], "--output", "json").out)
+    ]
+    assert [headers["webhook-id"] for headers, _ in got] == wanted
+    for headers, body in got:
+        at = int(headers["webhook-timestamp"])
+        sent = signature("s3cret", headers["webhook-id"], at, body)
+        assert headers["webhook-signature"] == sent
+
+
+def test_a_webhook_without_a_url_or_a_secret_is_refused(home: Path, penstock: Penstock) -> None:
+    """Both are said at once, and nothing is run."""
+    ended = penstock("pipeline", "run", "demo.yaml", "--webhook", "example.org/hook")
+
+    assert ended.code == 2
+    assert "got 'example.org/hook'" in ended.err
+    assert "PENSTOCK_SECRET_WEBHOOK" in ended.err
+    assert runs(penstock) == []
+
+
 def test_a_key_is_run_once(home: Path, penstock: Penstock) -> None:
     for _ in range(2):
         assert penstock("pipeline", "run", "demo.yaml", "--key", "monday").code == 0
@@ -171,6 +211,74 @@ def test_a_run_that_is_not_there_is_named(home: Path, penstock: Penstock) -> Non
     ended = penstock("pipeline", "show", "nothing")
 
     assert (ended.code, "'nothing'" in ended.err) == (1, True)
+
+
+PROGRAM = [sys.executable, "-c", "from penstock.cli import main; main()", "pipeline"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--step", "fetch"]], ids=["run", "step"])
+def test_logs_are_followed_from_another_terminal_until_the_end(
+    home: Path, penstock: Penstock, options: list[str]
+) -> None:
+    """Each line is there while the step still runs."""
+    waits = DEFINITION.replace("echo fetching;", "echo one; until test -e go; do sleep 0.02; done;")
+    (home / "demo.yaml").write_text(waits)
+    penstock("pipeline", "run", "demo.yaml", "--detach")
+    (run,) = runs(penstock)
+    follow = [*PROGRAM, "logs", run["run"], "-f", *options]
+    with (
+        subprocess.Popen([*PROGRAM, "resume"], stdout=subprocess.DEVNULL) as worker,
+        subprocess.Popen(follow, stdout=subprocess.PIPE, text=True) as follower,
+    ):
+        assert follower.stdout is not None
+        assert follower.stdout.readline() == "== fetch, attempt 1\n"
+        assert follower.stdout.readline() == "one\n"
+        (home / "go").touch()
+        rest = follower.stdout.read()
+        assert (follower.wait(), worker.wait()) == (0, 0)
+    assert rest.startswith("[1, 2]\n")
+    assert ("published [2, 4]" in rest) == (not options)
+
+
+@pytest.mark.slow
+def test_logs_stay_when_the_worker_is_killed(home: Path, penstock: Penstock) -> None:
+    """And who follows sees the next attempt; an offset leaves out what was seen before."""
+    waits = DEFINITION.replace("echo fetching;", "echo one; until test -e go; do sleep 0.02; done;")
+    (home / "demo.yaml").write_text(waits)
+    with subprocess.Popen(
+        [*PROGRAM, "run", "demo.yaml"], stderr=subprocess.PIPE, text=True
+    ) as worker:
+        log = until(lambda: [path for path in home.rglob("fetch.1.log") if path.stat().st_size])
+        worker.kill()
+    (home / "go").touch()
+    (run,) = runs(penstock)
+
+    kept = penstock("pipeline", "logs", run["run"]).out
+    later = json.loads(
+        penstock("pipeline", "logs", run["run"], "--offset", "2", "--output", "json").out
+    )
+
+    assert (log[0].read_text(), kept) == ("one\n", "== fetch, attempt 1\none\n")
+    assert [(part["text"], part["offset"]) for part in later] == [("e\n", 4)]
+    penstock("pipeline", "cancel", run["run"], "--force")
+
+
+def test_a_step_that_is_not_there_is_not_followed(home: Path, penstock: Penstock) -> None:
+    penstock("pipeline", "run", "demo.yaml", "--detach")
+
+    ended = penstock("pipeline", "logs", runs(penstock)[0]["run"], "-f", "--step", "fech")
+
+    assert (ended.code, "it has fetch, each, publish" in ended.err) == (1, True)
+
+
+def until(found: Callable[[], T]) -> T:
+    """Wait for what another process leaves."""
+    deadline = time.monotonic() + 20
+    while not (seen := found()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return seen
 
 
 @pytest.mark.slow

@@ -5,42 +5,41 @@ import sys
 from pathlib import Path
 
 _HEAVY = {"pydantic", "ruamel", "pyarrow", "deltalake", "obstore", "duckdb", "isal", "rich"} | {
-    "structlog",
     "prometheus_client",
     "asyncio",
 }
 _PROGRAM = """
-import sys
+import atexit, sys
 from penstock.cli import main
 sys.argv = ["penstock", *{arguments!r}]
-try:
-    main()
-except SystemExit as end:
-    assert not end.code, end.code
-print("LOADED", *sorted({{name.partition(".")[0] for name in sys.modules}}))
-print("ROOMS", *sorted(name for name in sys.modules if name.startswith("penstock")))
+atexit.register(lambda: print("MODULES", *sys.modules))
+main()
 """
 
 
 def _loaded(*arguments: str) -> tuple[set[str], set[str]]:
+    """The packages that a command has loaded, and all their modules."""
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM.format(arguments=arguments)],
         check=True,
         capture_output=True,
         text=True,
     )
-    *_, loaded, rooms = done.stdout.splitlines()
-    return set(loaded.split()[1:]), set(rooms.split()[1:])
+    modules = done.stdout.splitlines()[-1].split()[1:]
+    packages = {name.partition(".")[0] for name in modules}
+    return packages, set(modules)
 
 
 def test_help_loads_the_options_of_the_commands_and_nothing_else() -> None:
-    loaded, rooms = _loaded("--help")
+    loaded, modules = _loaded("--help")
 
     assert loaded & _HEAVY == set()
-    assert rooms == {
+    assert {name for name in modules if name.startswith("penstock")} == {
         "penstock",
         "penstock.cli",
         "penstock.cli._application",
+        "penstock.cli._ending",
+        "penstock.cli._loading",
         "penstock.cli._output",
         "penstock.cli._pipeline_application",
     }
@@ -57,7 +56,41 @@ def test_a_command_of_one_kind_of_pipeline_loads_nothing_of_the_others(tmp_path:
     """What ingestion starts with is paid at every start of it."""
     _loaded("init", str(tmp_path))
 
-    _, rooms = _loaded("validate", str(tmp_path))
+    _, modules = _loaded("validate", str(tmp_path))
 
     others = {"workflow", "store", "steps", "engines", "events", "control", "kanban"}
-    assert {room.split(".")[1] for room in rooms if "." in room} & others == set()
+    rooms = {name.split(".")[1] for name in modules if name.startswith("penstock.")}
+    assert rooms & others == set()
+
+
+def test_ingestion_loads_nothing_that_it_does_not_use(tmp_path: Path) -> None:
+    """A small run is mostly its start; each of these takes longer than its work.
+
+    numpy comes with pyarrow, its wrapped functions with `pyarrow.compute`; rich draws on terminals,
+    prometheus_client and http answer where metrics are served.
+    """
+    _loaded("init", str(tmp_path))
+
+    packages, modules = _loaded("run", "--once", str(tmp_path))
+
+    assert "penstock.ingest._committer" in modules
+    unused = {"numpy", "pandas", "rich", "pygments", "prometheus_client", "http", "duckdb"}
+    assert packages & unused == set()
+    assert modules & {"pyarrow.compute", "pyarrow.dataset"} == set()
+
+
+def test_what_loads_numpy_later_finds_it() -> None:
+    """It is kept from the libraries of commands only, while these are loaded."""
+    program = (
+        "import sys\n"
+        "from penstock.cli._loading import quick_imports\n"
+        "with quick_imports():\n"
+        "    import pyarrow\n"
+        "assert 'numpy' not in sys.modules\n"
+        "import numpy\n"
+        "with quick_imports():\n"
+        "    import numpy as again\n"
+        "assert again is numpy is sys.modules['numpy']\n"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,6 +1,7 @@
 """A state directory with all that belongs to it: steps of every type together, child runs."""
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -103,6 +104,59 @@ def test_a_child_run_goes_on_when_its_engine_is_replaced(tmp_path: Path) -> None
 
     on(tmp_path, first)
     on(tmp_path, second)
+
+
+def test_what_a_python_step_left_is_catalogued(tmp_path: Path) -> None:
+    """With the hash of what is there; a link is not followed, and a step that failed left nothing."""
+    (tmp_path / "work.py").write_text(
+        "import os, pathlib\n"
+        "def leave(broken=False):\n"
+        "    place = pathlib.Path(os.environ['PENSTOCK_ARTIFACTS'])\n"
+        "    (place / 'plots').mkdir()\n"
+        "    (place / 'plots' / 'a.txt').write_text('hello')\n"
+        "    (place / 'link').symlink_to('/etc/passwd')\n"
+        "    assert not broken\n"
+    )
+    call = {"entrypoint": "work:leave"}
+    pipeline = Pipeline.build(
+        "leaving",
+        steps={"good": {"python": call}, "bad": {"python": {**call, "args": {"broken": True}}}},
+    )
+
+    async def scenario(workspace: Workspace) -> None:
+        run, _ = await workspace.runs.start("t", pipeline, {})
+        await workspace.engine.wait("t", run)
+        (left,) = (await workspace.runs.view("t", run)).artifacts
+        assert (left.step, left.item, left.name, left.size) == ("good", None, "plots/a.txt", 5)
+        content = (tmp_path / "state" / left.place).read_bytes()
+        assert (content, left.sha256) == (b"hello", hashlib.sha256(b"hello").hexdigest())
+
+    on(tmp_path, scenario)
+
+
+def test_a_pipeline_stands_where_its_version_or_its_latest_run_does(tmp_path: Path) -> None:
+    """A version that cannot be run yet is a draft; nobody runs it as a child by accident."""
+    later = Pipeline.build(
+        "later", steps={"a": {"shell": {"command": "true"}}}, schedule={"cron": "0 2 * * *"}
+    )
+
+    async def scenario(workspace: Workspace) -> None:
+        catalogue = workspace.catalogue
+        assert await catalogue.keep("t", later) == "DRAFT"
+        assert await catalogue.phase("t", "later") == "DRAFT"
+        with pytest.raises(LookupError, match="that can be run"):
+            await catalogue.latest("t", "later")
+        assert await catalogue.keep("t", parent("good")) == "VALIDATED"
+        assert await catalogue.phase("t", "parent") == "VALIDATED"
+        assert (await catalogue.latest("t", "parent")).digest == parent("good").digest
+        run, _ = await workspace.runs.start("t", parent("bad"), {})
+        assert (await workspace.runs.view("t", run)).phase == "RUNNING"
+        await workspace.engine.wait("t", run)
+        assert await catalogue.phase("t", "parent") == "FAILED"
+        listed = await workspace.runs.listed("t", pipeline="parent")
+        assert [(each.run, phase) for each, phase in listed] == [(run, "FAILED")]
+
+    on(tmp_path, scenario)
 
 
 def test_what_names_no_run_or_several_is_refused(tmp_path: Path) -> None:

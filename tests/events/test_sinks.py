@@ -195,12 +195,15 @@ def test_a_change_of_the_audit_shows(tmp_path: Path, change: str) -> None:
 
 
 @contextmanager
-def receiver(status: int, got: list[tuple[dict[str, str], bytes]]) -> Iterator[str]:
+def receiver(
+    status: int | Iterator[int], got: list[tuple[dict[str, str], bytes]], *, answer_after: float = 0
+) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             got.append(({k.lower(): v for k, v in self.headers.items()}, body))
-            self.send_response(status)
+            threading.Event().wait(answer_after)
+            self.send_response(status if isinstance(status, int) else next(status))
             self.end_headers()
 
         def log_message(self, *_: object) -> None: ...
@@ -224,6 +227,68 @@ def test_a_webhook_is_signed_and_named_by_the_events_id() -> None:
         assert headers["webhook-id"] == f"r:{number}"
         assert headers["webhook-signature"] == signature("secret", f"r:{number}", at, body)
         assert headers["webhook-signature"] != signature("other", f"r:{number}", at, body)
+
+
+def test_a_secret_of_the_specifications_form_is_decoded() -> None:
+    """So that receivers can check with what they have. Source: the specification's test vector."""
+    body = b'{"test": 2432232314}'
+    made = signature(
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body
+    )
+
+    assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_what_a_webhook_has_answered_is_not_sent_again_when_the_next_fails(tmp_path: Path) -> None:
+    """The page is tried again, and begins where it failed."""
+    got: list[tuple[dict[str, str], bytes]] = []
+    statuses = iter([204, 503, 500, 204, 204])
+
+    async def use(outbox: store.Outbox) -> None:
+        clock = FakeClock(autojump=True)
+        sink = WebhookSink(url, "secret", clock=clock)
+        await Relay(outbox, "hook", sink, clock=clock).drain(attempts=3)
+        assert await outbox.cursor("hook") == await outbox.end() == 3
+
+    with receiver(statuses, got) as url:
+        with_outbox(tmp_path, 1, use)
+
+    assert [headers["webhook-id"] for headers, _ in got] == ["r0:1", *["r0:2"] * 3, "r0:3"]
+
+
+def test_a_webhook_that_is_cancelled_while_it_posts_knows_the_answer() -> None:
+    """At the end of a command, say; what is drained then begins behind it."""
+    got: list[tuple[dict[str, str], bytes]] = []
+
+    async def main(url: str) -> None:
+        sink = WebhookSink(url, "secret", clock=FakeClock())
+        sending = asyncio.create_task(sink.send([told(1), told(2)]))
+        while not got:
+            await asyncio.sleep(0.001)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        await sink.send([told(1), told(2)])
+
+    with receiver(204, got, answer_after=0.05) as url:
+        asyncio.run(main(url))
+
+    assert [headers["webhook-id"] for headers, _ in got] == ["r:1", "r:2"]
+
+
+def test_a_consumer_may_begin_with_what_comes(tmp_path: Path) -> None:
+    """Once: what came since then is not left out when it begins again."""
+
+    async def use(outbox: store.Outbox) -> None:
+        relay = Relay(outbox, "hook", JsonLinesSink(tmp_path / "events"), clock=FakeClock())
+        await outbox.advance("other", 1)
+        await relay.begin_now()
+        await Relay(
+            outbox, "other", JsonLinesSink(tmp_path / "other"), clock=FakeClock()
+        ).begin_now()
+        assert (await outbox.cursor("hook"), await outbox.cursor("other")) == (3, 1)
+
+    with_outbox(tmp_path, 1, use)
 
 
 def test_a_webhook_that_is_refused_is_a_failure() -> None:

@@ -11,7 +11,6 @@ HEAVY = {
     "prometheus_client",
     "pyarrow",
     "rich",
-    "structlog",
     "typer",
 }
 

@@ -124,6 +124,25 @@ def test_a_drain_hands_back_messages_in_backoff() -> None:
     assert sorted(source.nacked) == ["1", "3"]
 
 
+def test_a_drain_hands_back_what_has_failed_a_moment_ago() -> None:
+    """Its backoff has not even begun when the drain ends it; the flow must not wait for it for ever."""
+
+    async def scenario() -> FlowReport:
+        policy = RetryPolicy(maximum_attempts=0, initial_interval="1h", maximum_interval="1h")
+
+        @stage(retry=policy)
+        async def fails(number: int) -> int:
+            running.begin_drain(None)
+            raise OSError("later")
+
+        running = (Flow("moment") | ListSource([1]) | fails | print).start()
+        return await asyncio.wait_for(running.wait(), 20)
+
+    report = asyncio.run(scenario())
+
+    assert (report.in_flight, report.ending) == (1, "drained")
+
+
 def test_a_drain_tries_once_more_what_the_source_cannot_give_again() -> None:
     """Then it is a dead letter with the reason `drained`."""
     attempts: list[int] = []

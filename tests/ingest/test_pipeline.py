@@ -322,7 +322,7 @@ def test_a_table_with_other_columns_is_refused_for_good(place: Workplace) -> Non
     assert place.rows() == [1]
 
 
-def test_lines_are_decoded_in_threads_that_do_nothing_else(place: Workplace) -> None:
+def test_files_are_worked_on_in_threads_that_do_nothing_else(place: Workplace) -> None:
     """Memory that one kind of work frees is kept for its thread; all kinds in all threads held a quarter more."""
     names: set[str] = set()
 
@@ -346,7 +346,7 @@ def test_lines_are_decoded_in_threads_that_do_nothing_else(place: Workplace) -> 
 
     assert place.rows() == list(range(9))
     assert names
-    assert all("/decode-" in name for name in names)
+    assert all("/files-" in name for name in names)
 
 
 @pytest.mark.slow

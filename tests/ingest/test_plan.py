@@ -18,6 +18,7 @@ def test_a_plan_of_the_first_version_is_read_and_means_what_it_meant():
     assert writer.compression_level is None
     assert writer.dictionary == "strings"
     assert writer.integer_encoding == "plain"
+    assert writer.strands == 1
 
 
 def test_a_plan_with_an_encoding_of_a_newer_version_is_refused():

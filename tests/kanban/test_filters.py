@@ -309,7 +309,6 @@ def test_a_modifier_packs_the_same_bytes_however_often(tmp_path: Path, repack: s
     assert len(sums) == 1
     assert token.fields == {"noted": True}
     assert names(tmp_path / "work") == [f"b1.{repack}"]
-    assert moved(modify.process(Token("b1", data=(DataRef("b1.d/", 4),)))).data == token.data
 
 
 def test_an_upload_is_verified_and_happens_once(tmp_path: Path) -> None:
@@ -328,15 +327,30 @@ def test_an_upload_is_verified_and_happens_once(tmp_path: Path) -> None:
         upload.process(Token("b2", data=(DataRef("b2.zst", 7, "0"),)))
 
 
-def test_an_upload_to_a_store_is_verified_and_repeatable(tmp_path: Path) -> None:
-    pytest.importorskip("obstore")
-    upload = make_filter(tmp_path, "Uploader", target=f"file://{tmp_path}/archive/{{barcode}}.zst")
-    (tmp_path / "work" / "b1.zst").write_bytes(b"content")
-    token = Token("b1", data=(DataRef("b1.zst", 7, sha(b"content")),))
+def test_an_upload_of_what_was_damaged_here_is_an_error(tmp_path: Path) -> None:
+    """And what the store has of an earlier day stays as it is."""
+    upload = make_filter(tmp_path, "Uploader", target="archive/{barcode}.zst")
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "b1.zst").write_bytes(b"earlier")
+    (tmp_path / "work" / "b1.zst").write_bytes(b"contemt")
 
-    assert upload._store(tmp_path / "work" / "b1.zst", f"{tmp_path}/store/b1.zst", token) == 7
-    (tmp_path / "work" / "b1.zst").unlink()
-    assert upload._store(tmp_path / "work" / "b1.zst", f"{tmp_path}/store/b1.zst", token) == 7
+    with pytest.raises(PermanentError, match="changed or damaged: expected sha256"):
+        upload.process(Token("b1", data=(DataRef("b1.zst", 7, sha(b"content")),)))
+
+    assert (tmp_path / "archive" / "b1.zst").read_bytes() == b"earlier"
+
+
+def test_files_of_one_name_at_the_provider_are_kept_apart(tmp_path: Path) -> None:
+    """`{barcode}/pages.zip`: the second token must not find the file of the first."""
+    for identity in ("b1", "b2"):
+        (tmp_path / identity).mkdir()
+        (tmp_path / identity / "pages.zip").write_text(identity)
+    download = make_filter(tmp_path, "Downloader", source="{barcode}/pages.zip", free=0)
+
+    tokens = [moved(download.process(Token(identity))) for identity in ("b1", "b2")]
+
+    assert [token.data[0].sha256 for token in tokens] == [sha(b"b1"), sha(b"b2")]
+    assert names(tmp_path / "work") == ["b1.pages.zip", "b2.pages.zip"]
 
 
 def test_an_archiver_moves_the_data_or_leaves_a_mark(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ import select
 from penstock.kanban import Filter, PermanentError, RetryableError
 
 class Work(Filter):
-    needs = ()
     def process(self, token):
         if token.id == "bad":
             raise PermanentError("it is bad")

@@ -137,6 +137,15 @@ def test_a_version_changes_with_the_content(store: ObjectStore) -> None:
         assert reader.read() == b"two"
 
 
+def test_a_reader_may_start_anywhere(store: ObjectStore) -> None:
+    """What was read before a crash need not be read again; at the end there is nothing more."""
+    store.put("k", b"0123456789")
+
+    for start, rest in ((0, b"0123456789"), (7, b"789"), (10, b"")):
+        with store.open("k", start=start) as reader:
+            assert reader.read() == rest
+
+
 def test_a_file_goes_up_whole(store: ObjectStore, tmp_path: Path) -> None:
     """And replaces what is there; the caller may delete its copy."""
     source = tmp_path / "source"

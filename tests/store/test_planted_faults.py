@@ -1,6 +1,6 @@
 """The conformance suite of stores sees what it is there for: planted faults make it fail."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from penstock.store import open_sqlite
 from penstock.store._queue import SqliteQueue
 from penstock.store._runs import SqliteRuns
 from penstock.testing import FakeClock, StoreConformance
-from penstock.workflow import domain, event, store
+from penstock.workflow import domain, event, executor, store
 
 
 class Unfenced(SqliteRuns):
@@ -26,8 +26,9 @@ class Unfenced(SqliteRuns):
         *,
         lease: store.Lease | None = None,
         result: Any = None,
+        artifacts: Sequence[executor.Artifact] = (),
     ) -> None:
-        await super().apply(run, event, decision, result=result)
+        await super().apply(run, event, decision, result=result, artifacts=artifacts)
 
 
 class Counting(SqliteQueue):

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,56 @@ def test_on_a_terminal_lines_are_text_for_people() -> None:
 
     assert "store refuses" in out.getvalue()
     assert "{" not in out.getvalue()
+
+
+def test_a_value_cannot_pass_for_something_else_nor_steer_the_terminal() -> None:
+    """A name of a file may hold anything."""
+    out = io.StringIO()
+
+    with setup_logs(stream=out, json=False):
+        get_logger("test").warning(
+            "skipped", name="a b", path=Path("a\x1b[2J"), reason="gone", error=OSError("x y")
+        )
+
+    line = out.getvalue().rstrip()
+    assert line.endswith(r"skipped [test] name='a b' path='a\x1b[2J' reason=gone error=x y")
+
+
+def test_colors_are_for_terminals() -> None:
+    """A file of escape sequences is read by nobody."""
+    texts = []
+    for terminal in (True, False):
+        out = io.StringIO()
+        out.isatty = lambda answer=terminal: answer
+        with setup_logs(stream=out, json=False):
+            get_logger("test").error("failed")
+        texts.append(out.getvalue())
+
+    assert "\x1b[31m" in texts[0]
+    assert "\x1b" not in texts[1]
+
+
+def test_a_line_knows_where_in_the_code_it_was_said(caplog: pytest.LogCaptureFixture) -> None:
+    """By its place a flood is recognized, and so it is found in the code."""
+    get_logger("test").warning("here")
+    get_logger("test").bind(rows=1).error("there")
+    get_logger("test").exception("nowhere")
+
+    assert {record.pathname for record in caplog.records} == {__file__}
+    assert {record.funcName for record in caplog.records} == {
+        "test_a_line_knows_where_in_the_code_it_was_said"
+    }
+
+
+def test_a_trace_stands_below_the_line_of_text() -> None:
+    out, error = io.StringIO(), ValueError("broken")
+
+    with setup_logs(stream=out, json=False):
+        get_logger("test").error("pipeline failed", exc_info=error)
+
+    first, *trace = out.getvalue().splitlines()
+    assert first.endswith("pipeline failed [test]")
+    assert trace == ["ValueError: broken"]
 
 
 def test_an_exception_comes_with_its_trace() -> None:

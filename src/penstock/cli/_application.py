@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from penstock.cli._ending import end
 from penstock.cli._output import LogFormat, LogLevel, Output, OutputOption, perform_command
 from penstock.cli._pipeline_application import pipelines
 
@@ -34,11 +35,18 @@ application.add_typer(dead_letters, name="dlq")
 kanban = typer.Typer(help="Boards: pipelines whose channels are directories.", no_args_is_help=True)
 application.add_typer(kanban, name="kanban")
 application.add_typer(pipelines, name="pipeline")
+states = typer.Typer(
+    help="State: the progress that flows keep with `checkpoint=`.", no_args_is_help=True
+)
+application.add_typer(states, name="state")
 
 
 def main() -> None:
     """The program `penstock`."""
-    application()
+    try:
+        application()
+    except SystemExit as ended:
+        end(ended)
 
 
 @application.command()
@@ -340,6 +348,41 @@ def kanban_ledger(
 ) -> None:
     """Print every work item as CSV."""
     perform_command("_kanban", "ledger", take=take, rebuild=rebuild, config=config, output=output)
+
+
+StateDirectory = Annotated[
+    Path, typer.Argument(metavar="DIR", help="What `checkpoint=` of the flow says.")
+]
+
+
+@states.command("ls")
+def state_ls(directory: StateDirectory, output: OutputOption = Output.TABLE) -> None:
+    """List the versions of a flow's progress, newest first."""
+    perform_command("_state", "list_versions", directory=directory, output=output)
+
+
+@states.command("show")
+def state_show(directory: StateDirectory, output: OutputOption = Output.TABLE) -> None:
+    """Print how far a flow is: for each lane of its source the frontier, and what is settled beyond."""
+    perform_command("_state", "show", directory=directory, output=output)
+
+
+@states.command("fsck")
+def state_fsck(directory: StateDirectory, output: OutputOption = Output.TABLE) -> None:
+    """Read every version of a flow's progress; exit with 5 if one is damaged."""
+    perform_command("_state", "fsck", directory=directory, output=output)
+
+
+@states.command("repair")
+def state_repair(
+    directory: StateDirectory,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Fall back to the last good version: set damaged ones aside under another name."""
+    perform_command("_state", "repair", directory=directory, dry_run=dry_run, output=output)
 
 
 @application.command()

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from penstock.cli._loading import quick_imports
+
 
 class Output(StrEnum):
     """How a command prints what it found."""
@@ -35,5 +37,6 @@ OutputOption = Annotated[Output, typer.Option("--output", help="For people, or f
 
 def perform_command(module: str, name: str = "command", /, **options: object) -> None:
     """Load a command, run it, and exit with its code."""
-    guard = import_module("penstock.cli._guard")
+    with quick_imports():
+        guard = import_module("penstock.cli._guard")
     raise typer.Exit(guard.perform(f"penstock.cli.{module}", name, options))

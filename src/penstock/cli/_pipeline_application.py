@@ -24,6 +24,18 @@ Events = Annotated[
     Path | None,
     typer.Option("--events", metavar="FILE", help="Append events there, as JSON lines."),
 ]
+Webhook = Annotated[
+    list[str] | None,
+    typer.Option("--webhook", metavar="URL", help="Post events there, signed; may be repeated."),
+]
+WebhookSecret = Annotated[
+    str,
+    typer.Option(
+        "--webhook-secret",
+        metavar="NAME",
+        help="The secret that signs them: $PENSTOCK_SECRET_NAME.",
+    ),
+]
 Level = Annotated[LogLevel, typer.Option("--log-level", help="What is worth a line.")]
 
 pipelines = typer.Typer(
@@ -64,6 +76,8 @@ def run(  # noqa: PLR0913, PLR0917 - the options of one command
     ] = "",
     detach: Detach = False,
     events: Events = None,
+    webhook: Webhook = None,
+    webhook_secret: WebhookSecret = "webhook",  # noqa: S107 - its name
     state_dir: StateDir = None,
     log_level: Level = LogLevel.WARNING,
     output: OutputOption = Output.TABLE,
@@ -77,6 +91,8 @@ def run(  # noqa: PLR0913, PLR0917 - the options of one command
         key=key,
         detach=detach,
         events=events,
+        webhook=webhook or [],
+        webhook_secret=webhook_secret,
         state_dir=state_dir,
         log_level=log_level,
         output=output,
@@ -89,6 +105,8 @@ def resume(
         str, typer.Argument(metavar="[RUN]", help="A run's id, or its beginning; else all open.")
     ] = "",
     events: Events = None,
+    webhook: Webhook = None,
+    webhook_secret: WebhookSecret = "webhook",  # noqa: S107 - its name
     state_dir: StateDir = None,
     log_level: Level = LogLevel.WARNING,
     output: OutputOption = Output.TABLE,
@@ -99,6 +117,8 @@ def resume(
         "resume",
         run=run,
         events=events,
+        webhook=webhook or [],
+        webhook_secret=webhook_secret,
         state_dir=state_dir,
         log_level=log_level,
         output=output,
@@ -194,16 +214,21 @@ def logs(
     run: Run,
     step: Annotated[str, typer.Option("--step", help="Only this step.")] = "",
     offset: Annotated[int, typer.Option("--offset", min=0, help="First byte of each log.")] = 0,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", "-f", help="Go on until the step, or the run, has ended."),
+    ] = False,
     state_dir: StateDir = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Print what the attempts of a run printed."""
     perform_command(
-        "_pipeline_look",
+        "_pipeline_logs",
         "logs",
         run=run,
         step=step,
         offset=offset,
+        follow=follow,
         state_dir=state_dir,
         output=output,
     )

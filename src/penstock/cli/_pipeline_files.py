@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from penstock.base import ConfigError, Problem
 from penstock.cli._run import failpoints
@@ -28,6 +29,26 @@ def secrets() -> dict[str, str]:
     }
 
 
+def webhooks(urls: Sequence[str], secret: str) -> dict[str, str]:
+    """The URLs, each with the secret of that name.
+
+    Raises:
+        ConfigError: A URL is none, or there is no such secret.
+    """
+    faults = [
+        Problem("<options>", 0, "--webhook", f"expected http:// or https://, got {url!r}")
+        for url in urls
+        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname
+    ]
+    known = secrets()
+    if urls and secret.lower() not in known:
+        way_out = f"there is no secret {secret!r}; set {_SECRET}{secret.upper()}"
+        faults.append(Problem("<options>", 0, "--webhook-secret", way_out))
+    if faults:
+        raise ConfigError(tuple(faults))
+    return {url: known[secret.lower()] for url in urls}
+
+
 def read_definition(file: Path) -> Pipeline:
     """Read and check a definition.
 
@@ -46,6 +67,7 @@ def settings(state_dir: Path | None, file: Path | None = None) -> WorkspaceSetti
         directory,
         home if file or state_dir is None else directory.parent,
         {name: os.environ[name] for name in _KEPT if name in os.environ},
+        {name: value for name, value in os.environ.items() if name.startswith("AWS_")},
         secrets(),
         failpoints=failpoints(),
     )

@@ -1,4 +1,4 @@
-"""`penstock pipeline show`, `logs`, `events` and `history`: what only looks."""
+"""`penstock pipeline show`, `events` and `history`: what only looks."""
 
 import asyncio
 import sys
@@ -13,14 +13,13 @@ from penstock.cli._output import Output
 from penstock.cli._pipeline_files import TENANT, settings
 from penstock.cli._printing import print_json, print_table
 from penstock.control import RunView, Workspace, open_workspace
-from penstock.workflow import record
 
 T = TypeVar("T")
 
 
 def show(*, run: str, state_dir: Path | None, output: Output) -> int:
     """Print a run and its steps."""
-    view = _look(state_dir, lambda workspace: workspace.runs.view(TENANT, run))
+    view = look(state_dir, lambda workspace: workspace.runs.view(TENANT, run))
     if output is Output.JSON:
         print_json(asdict(view))
         return DONE
@@ -38,44 +37,10 @@ def show(*, run: str, state_dir: Path | None, output: Output) -> int:
     ]
     columns = ("step", "state", "attempts", "items", "seconds", "message")
     print_table(rows, columns, empty="")
-    return DONE
-
-
-def logs(*, run: str, step: str, offset: int, state_dir: Path | None, output: Output) -> int:
-    """Print logs, each under a line that names its attempt."""
-
-    async def read(workspace: Workspace) -> list[dict[str, object]]:
-        found = (await workspace.runs.load(TENANT, run)).record.run
-        chunks: list[dict[str, object]] = []
-        for ref in workspace.logs.attempts(found):
-            if step and ref.step != step:
-                continue
-            data, at = b"", offset
-            while (chunk := workspace.logs.read(found, ref, offset=at)).data:
-                data, at = data + chunk.data, chunk.offset
-            chunks.append(
-                {
-                    "step": ref.step,
-                    "item": None if ref.item == record.WHOLE else ref.item,
-                    "attempt": ref.number,
-                    "undo": ref.undo,
-                    "offset": at,
-                    "text": data.decode(errors="replace"),
-                }
-            )
-        return chunks
-
-    chunks = _look(state_dir, read)
-    if output is Output.JSON:
-        print_json(chunks)
-        return DONE
-    for chunk in chunks:
-        item = "" if chunk["item"] is None else f" item {chunk['item']}"
-        undo = " undo" if chunk["undo"] else ""
-        text = str(chunk["text"])
-        sys.stdout.write(f"== {chunk['step']}{item}{undo}, attempt {chunk['attempt']}\n{text}")
-        if text and not text.endswith("\n"):
-            sys.stdout.write("\n")
+    if view.artifacts:
+        sys.stdout.write("\n")
+        left = [{**asdict(each), "sha256": each.sha256[:12]} for each in view.artifacts]
+        print_table(left, ("step", "item", "name", "size", "sha256", "place"), empty="")
     return DONE
 
 
@@ -98,7 +63,7 @@ def events(*, run: str, state_dir: Path | None, output: Output) -> int:
             for each in told
         ]
 
-    rows = _look(state_dir, read)
+    rows = look(state_dir, read)
     if output is Output.JSON:
         print_json(rows)
     else:
@@ -110,29 +75,41 @@ def history(*, pipeline: str, limit: int, state_dir: Path | None, output: Output
     """Print runs, newest first."""
 
     async def read(workspace: Workspace) -> list[dict[str, object]]:
-        found = await workspace.stores.archive.runs(TENANT, pipeline=pipeline, limit=limit)
+        found = await workspace.runs.listed(TENANT, pipeline=pipeline, limit=limit)
         return [
             {
                 **asdict(run),
+                "phase": phase,
                 "version": run.digest[:12],
                 "seconds": _seconds(run.created_at, run.changed_at),
             }
-            for run in found
+            for run, phase in found
         ]
 
-    rows = _look(state_dir, read)
+    rows = look(state_dir, read)
     if output is Output.JSON:
         print_json(rows)
     else:
-        columns = ("run", "pipeline", "version", "state", "trigger", "created_at", "seconds")
+        columns = (
+            "run",
+            "pipeline",
+            "version",
+            "state",
+            "phase",
+            "trigger",
+            "created_at",
+            "seconds",
+        )
         print_table(rows, columns, empty="there are no runs here")
     return DONE
 
 
-def _look(state_dir: Path | None, look: Callable[[Workspace], Awaitable[T]]) -> T:
+def look(state_dir: Path | None, use: Callable[[Workspace], Awaitable[T]]) -> T:
+    """Open the state directory for one question."""
+
     async def main() -> T:
         async with open_workspace(settings(state_dir)) as workspace:
-            return await look(workspace)
+            return await use(workspace)
 
     return asyncio.run(main())
 
@@ -142,7 +119,7 @@ def _head(view: RunView) -> str:
     compensation = "" if view.compensation == "none" else f", compensation {view.compensation}"
     lines = [
         f"run {view.run} of {view.pipeline}, version {view.digest[:12]}",
-        f"{view.state}{compensation}{ended}",
+        f"{view.state}{compensation}{ended}; the pipeline is {view.phase}",
         *([view.message] if view.message else []),
         "parameters: " + (", ".join(f"{k}={v}" for k, v in view.params.items()) or "none"),
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from penstock.cli._exits import DONE, FAILED, INTERRUPTED
 from penstock.cli._output import LogLevel, Output
-from penstock.cli._pipeline_files import TENANT, parameters, read_definition, settings
+from penstock.cli._pipeline_files import TENANT, parameters, read_definition, settings, webhooks
 from penstock.cli._printing import print_json
 from penstock.control import RunView, Workspace, WorkspaceSettings, open_workspace
 from penstock.telemetry import setup_logs
@@ -30,6 +30,8 @@ def run(  # noqa: PLR0913 - the options of one command
     key: str,
     detach: bool,
     events: Path | None,
+    webhook: Sequence[str],
+    webhook_secret: str,
     state_dir: Path | None,
     log_level: LogLevel,
     output: Output,
@@ -44,7 +46,8 @@ def run(  # noqa: PLR0913 - the options of one command
         _tell(f"run {found}" + ("" if created else " (of that key before)"), output)
         return [found]
 
-    chosen = replace(settings(state_dir, file), events_file=events)
+    hooks = webhooks(webhook, webhook_secret)
+    chosen = replace(settings(state_dir, file), events_file=events, webhooks=hooks)
     return _perform(chosen, begin, log_level, output, detach=detach)
 
 
@@ -52,6 +55,8 @@ def resume(
     *,
     run: str,
     events: Path | None,
+    webhook: Sequence[str],
+    webhook_secret: str,
     state_dir: Path | None,
     log_level: LogLevel,
     output: Output,
@@ -66,7 +71,8 @@ def resume(
             await workspace.engine.resume(TENANT, known.record.run)
         return [known.record.run]
 
-    chosen = replace(settings(state_dir), events_file=events)
+    hooks = webhooks(webhook, webhook_secret)
+    chosen = replace(settings(state_dir), events_file=events, webhooks=hooks)
     return _perform(chosen, begin, log_level, output)
 
 

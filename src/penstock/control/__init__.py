@@ -7,15 +7,17 @@ takes up its open runs.
 Does not: print, read the environment, or speak HTTP.
 """
 
-from penstock.control._catalogue import Difference, difference
-from penstock.control._runs import RunNotFoundError, Runs, RunView, StepView
+from penstock.control._catalogue import Catalogue, Difference, difference
+from penstock.control._runs import RunNotFoundError, Runs, RunView, StepNotFoundError, StepView
 from penstock.control._workspace import Workspace, WorkspaceSettings, open_workspace
 
 __all__ = [
+    "Catalogue",
     "Difference",
     "RunNotFoundError",
     "RunView",
     "Runs",
+    "StepNotFoundError",
     "StepView",
     "Workspace",
     "WorkspaceSettings",

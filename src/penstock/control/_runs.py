@@ -2,15 +2,27 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from penstock.base import PenstockError
 from penstock.engines import EmbeddedEngine
-from penstock.workflow import Pipeline, RunRecord, domain, engine, record, restart, store
+from penstock.workflow import (
+    Pipeline,
+    RunRecord,
+    domain,
+    engine,
+    phase,
+    record,
+    restart,
+    states,
+    store,
+)
 
 _LISTED = 1_000
+_VALID = states.VersionState.VALIDATED
+"""What every version is that has a run."""
 
 
 @dataclass(eq=False)
@@ -24,6 +36,18 @@ class RunNotFoundError(PenstockError):
         if self.matches:
             return f"{self.run!r} fits several runs: {', '.join(self.matches[:5])}; give more of it"
         return f"there is no run {self.run!r} here; `penstock pipeline history` lists them"
+
+
+@dataclass(eq=False)
+class StepNotFoundError(PenstockError):
+    """The run has no step of that name."""
+
+    run: str
+    step: str
+    steps: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"run {self.run!r} has no step {self.step!r}; it has {', '.join(self.steps)}"
 
 
 @dataclass(frozen=True)
@@ -42,6 +66,24 @@ class StepView:
 
 
 @dataclass(frozen=True)
+class ArtifactView:
+    """A file that a step left."""
+
+    step: str
+    item: int | None
+    """Of a map."""
+
+    attempt: int
+    name: str
+    size: int
+    """Bytes."""
+
+    sha256: str
+    place: str
+    """A path below the state directory, or a URL."""
+
+
+@dataclass(frozen=True)
 class RunView:
     """A run, for people."""
 
@@ -51,12 +93,16 @@ class RunView:
     run_key: str
     trigger: str
     state: str
+    phase: str
+    """What the pipeline's is, or was, with this as its latest run."""
+
     compensation: str
     message: str
     params: Mapping[str, Any]
     created_at: datetime
     ended_at: datetime | None
-    steps: tuple[StepView, ...] = field(default_factory=tuple)
+    steps: tuple[StepView, ...] = ()
+    artifacts: tuple[ArtifactView, ...] = ()
 
 
 class Runs:
@@ -162,13 +208,27 @@ class Runs:
             stored.run_key,
             stored.trigger,
             str(kept.state),
+            str(phase(_VALID, kept)),
             str(kept.compensation),
             kept.failure.message if kept.failure else "",
             stored.params,
             told[0].at,
             kept.now if kept.state.final else None,
             tuple(_step_view(kept, name, told) for name in kept.graph.order),
+            tuple(map(_artifact_view, await self._stores.archive.artifacts(tenant, kept.run))),
         )
+
+    async def listed(
+        self, tenant: str, *, pipeline: str = "", limit: int = 100
+    ) -> Sequence[tuple[store.RunSummary, str]]:
+        """Return runs, newest first, each with the phase of its pipeline while it is the latest."""
+        found = []
+        for each in await self._stores.archive.runs(tenant, pipeline=pipeline, limit=limit):
+            latest: RunRecord | states.RunState = each.state
+            if not each.state.final:
+                latest = (await self._stores.runs.load(tenant, each.run)).record
+            found.append((each, str(phase(_VALID, latest))))
+        return found
 
     async def all_events(self, tenant: str, run: str) -> Sequence[domain.DomainEvent]:
         """Return all domain events of a run, in order."""
@@ -201,6 +261,14 @@ def _step_view(run: RunRecord, name: str, told: Sequence[domain.DomainEvent]) ->
         starts[0] if starts else None,
         ended[-1] if ended else None,
         _message(step),
+    )
+
+
+def _artifact_view(kept: store.KeptArtifact) -> ArtifactView:
+    item = None if kept.item == record.WHOLE else kept.item
+    left = kept.artifact
+    return ArtifactView(
+        kept.step, item, kept.attempt, left.name, left.size, left.sha256, left.place
     )
 
 

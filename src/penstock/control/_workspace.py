@@ -6,15 +6,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from penstock.base import Clock, Failpoints, SystemClock
+from penstock.control._catalogue import Catalogue
+from penstock.control._follow import follow_logs
 from penstock.control._runs import Runs
 from penstock.engines import EmbeddedEngine, EngineSettings
-from penstock.events import AuditSink, EventSink, JsonLinesSink, Relay
+from penstock.events import AuditSink, EventSink, JsonLinesSink, Relay, WebhookSink
 from penstock.steps import (
     ChildRunExecutor,
     HttpExecutor,
     LocalPlace,
+    LogChunk,
     Logs,
     PythonExecutor,
     ShellExecutor,
@@ -22,9 +26,11 @@ from penstock.steps import (
 )
 from penstock.store import open_sqlite
 from penstock.telemetry import get_logger
-from penstock.workflow import Executor, Pipeline, store
+from penstock.workflow import Executor, Pipeline, record, store
 
 _log = get_logger("control")
+_LAST_ATTEMPTS: Final = 5
+"""Of a sink that fails while the work ends; a few seconds."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,9 @@ class WorkspaceSettings:
     environ: Mapping[str, str] = field(default_factory=dict)
     """Variables that every step sees."""
 
+    storage_environ: Mapping[str, str] = field(default_factory=dict)
+    """Variables that only queries see: credentials of object stores, `AWS_...`."""
+
     secrets: Mapping[str, str] = field(default_factory=dict)
     """By name, for `${{ secrets.name }}`."""
 
@@ -48,6 +57,9 @@ class WorkspaceSettings:
 
     events_file: Path | None = None
     """Where events are appended as JSON lines, beside the audit."""
+
+    webhooks: Mapping[str, str] = field(default_factory=dict)
+    """URLs that events are posted to from the first opening on, and the secret that signs each."""
 
     engine: EngineSettings = field(default_factory=EngineSettings)
     clock: Clock = field(default_factory=SystemClock)
@@ -61,10 +73,26 @@ class Workspace:
     engine: EmbeddedEngine
     stores: store.Stores
     runs: Runs
+    catalogue: Catalogue
     logs: Logs
     audit: AuditSink
     relays: Mapping[str, Relay] = field(default_factory=dict)
     """By consumer: what is sent while somebody works here."""
+
+    clock: Clock = field(default_factory=SystemClock)
+
+    def follow_logs(
+        self, tenant: str, run: str, *, step: str = "", offset: int = 0
+    ) -> AsyncIterator[tuple[record.AttemptRef, LogChunk]]:
+        """Give what attempts print until the step, or the run, has ended; see `follow_logs`.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            StepNotFoundError: It has no such step.
+        """
+        return follow_logs(
+            self.runs, self.logs, tenant, run, step=step, offset=offset, clock=self.clock
+        )
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -84,20 +112,20 @@ class Workspace:
                 await _drained(consumer, relay)
 
 
-async def _find(stores: store.Stores, cwd: Path, tenant: str, name: str) -> Pipeline:
+async def _find(catalogue: Catalogue, cwd: Path, tenant: str, name: str) -> Pipeline:
     """The definition `NAME.yaml` beside the others, or the version that was run last."""
     file = cwd / f"{name}.yaml"
     if file.exists():
         return Pipeline.from_file(file)
-    versions = await stores.archive.versions(tenant, name)
-    if not versions:
-        raise LookupError(f"there is no pipeline {name!r}: no file {file}, and no earlier run")
-    return await stores.archive.version(tenant, versions[0].digest)
+    try:
+        return await catalogue.latest(tenant, name)
+    except LookupError as error:
+        raise LookupError(f"there is no pipeline {name!r}: no file {file}; {error}") from error
 
 
 async def _drained(consumer: str, relay: Relay) -> None:
     try:
-        await relay.drain()
+        await relay.drain(attempts=_LAST_ATTEMPTS)
     except OSError as error:
         _log.warning("events left for later", consumer=consumer, error=str(error))
 
@@ -112,11 +140,12 @@ async def open_workspace(settings: WorkspaceSettings) -> AsyncIterator[Workspace
     """
     path = settings.directory / "workflow.sqlite"
     async with open_sqlite(path, clock=settings.clock, failpoints=settings.failpoints) as stores:
+        catalogue = Catalogue(stores)
         place = LocalPlace(settings.directory, settings.cwd, settings.environ, settings.clock)
         executors: dict[str, Executor] = {
             "shell": ShellExecutor(place),
             "python": PythonExecutor(place),
-            "sql": SqlExecutor(place),
+            "sql": SqlExecutor(place, storage=settings.storage_environ),
             "http": HttpExecutor(place, allowed_hosts=settings.allowed_hosts),
         }
         engine = EmbeddedEngine(
@@ -128,12 +157,14 @@ async def open_workspace(settings: WorkspaceSettings) -> AsyncIterator[Workspace
             clock=settings.clock,
             failpoints=settings.failpoints,
         )
-        executors["pipeline"] = ChildRunExecutor(engine, partial(_find, stores, settings.cwd))
+        executors["pipeline"] = ChildRunExecutor(engine, partial(_find, catalogue, settings.cwd))
         audit = AuditSink(settings.directory / "audit.sqlite")
         sinks: dict[str, EventSink] = {"audit": audit}
         if settings.events_file is not None:
             path = settings.events_file.resolve()
             sinks[f"file:{path}"] = JsonLinesSink(path)
+        for url, secret in settings.webhooks.items():
+            sinks[f"webhook:{url}"] = WebhookSink(url, secret, clock=settings.clock)
         relays = {
             consumer: Relay(
                 stores.outbox,
@@ -144,4 +175,15 @@ async def open_workspace(settings: WorkspaceSettings) -> AsyncIterator[Workspace
             )
             for consumer, sink in sinks.items()
         }
-        yield Workspace(engine, stores, Runs(engine, stores), place.logs, audit, relays)
+        for url in settings.webhooks:
+            await relays[f"webhook:{url}"].begin_now()
+        yield Workspace(
+            engine,
+            stores,
+            Runs(engine, stores),
+            catalogue,
+            place.logs,
+            audit,
+            relays,
+            settings.clock,
+        )

@@ -193,7 +193,11 @@ class Attempts:
             kept = await self._payloads.put(seen.result)
             self._failpoints.cross("engine.report.before")
             await self._decider.happened(
-                holding.place, event.AttemptSucceeded(ref), lease=holding.lease, result=kept
+                holding.place,
+                event.AttemptSucceeded(ref),
+                lease=holding.lease,
+                result=kept,
+                artifacts=seen.artifacts,
             )
         elif seen.state is executor.JobState.STOPPED and holding.stopped:
             happened = event.AttemptReturned(ref) if self.draining else event.AttemptStopped(ref)

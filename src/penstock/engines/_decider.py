@@ -2,14 +2,26 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from penstock.base import Clock
 from penstock.engines._bell import Bell
 from penstock.engines._values import Values
-from penstock.workflow import command, decide, domain, event, record, resolve, states, store
+from penstock.workflow import (
+    command,
+    decide,
+    domain,
+    event,
+    executor,
+    record,
+    resolve,
+    states,
+    store,
+)
 
 _KEPT: Final = 2_000
 
@@ -101,6 +113,7 @@ class Decider:
         *,
         lease: store.Lease | None = None,
         result: Any = None,
+        artifacts: Sequence[executor.Artifact] = (),
     ) -> domain.Decision:
         """Decide on an event and keep what follows.
 
@@ -111,7 +124,8 @@ class Decider:
         """
         lock = self._locks.setdefault(place, asyncio.Lock())
         async with lock:
-            decision = await self._keep(place, happened, lease, result)
+            keep = partial(self._runs.apply, lease=lease, result=result, artifacts=artifacts)
+            decision = await self._keep(place, happened, keep)
         self._bells.ring_for(decision)
         for asked in decision.commands:
             if isinstance(asked, command.ResolveStep):
@@ -130,13 +144,16 @@ class Decider:
         await self.happened(place, answer.event)
 
     async def _keep(
-        self, place: Place, happened: event.Event, lease: store.Lease | None, result: Any
+        self,
+        place: Place,
+        happened: event.Event,
+        keep: Callable[[store.StoredRun, event.Event, domain.Decision], Awaitable[None]],
     ) -> domain.Decision:
         run = await self.load(*place)
         while True:
             decision = decide(run.record, happened, self._clock.now())
             try:
-                await self._runs.apply(run, happened, decision, lease=lease, result=result)
+                await keep(run, happened, decision)
             except store.ConflictError:
                 self._known.pop(place, None)
                 fresh = await self._runs.load(*place)

@@ -64,14 +64,28 @@ class Relay:
             if not more:
                 await self._clock.sleep(poll.total_seconds())
 
-    async def drain(self) -> None:
+    async def drain(self, *, attempts: int = 1) -> None:
         """Send all that is there now.
 
         Raises:
-            OSError: The sink failed; what it did not take is sent another time.
+            OSError: The sink failed so often in a row; what it did not take is sent another time.
         """
-        while await self.send_page():
-            continue
+        failures = 0
+        while True:
+            try:
+                if not await self.send_page():
+                    return
+                failures = 0
+            except OSError:
+                failures += 1
+                if failures >= attempts:
+                    raise
+                await self._clock.sleep(_RETRY.delay(failures, self._chance))
+
+    async def begin_now(self) -> None:
+        """Leave out what happened before, if this consumer was never sent anything."""
+        if await self._outbox.cursor(self._consumer) == 0:
+            await self._outbox.advance(self._consumer, await self._outbox.end())
 
     async def send_page(self) -> bool:
         """Send the next page; False if there was none."""

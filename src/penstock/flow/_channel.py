@@ -58,6 +58,7 @@ class MemoryChannel(Channel[T]):
         capacity: int = 1024,
         capacity_bytes: int = 64 * 2**20,
         time: Callable[[], float] = lambda: 0.0,
+        writers: int = 1,
     ) -> None:
         """Make an empty channel.
 
@@ -66,6 +67,7 @@ class MemoryChannel(Channel[T]):
             capacity: Most messages inside, at least 1.
             capacity_bytes: Most bytes inside, by `Message.size`.
             time: A monotonic clock, in seconds, for the waiting times.
+            writers: How many say `finish` before that is the end of the stream.
         """
         self.name = name
         self.capacity = capacity
@@ -76,6 +78,7 @@ class MemoryChannel(Channel[T]):
         self.peak_items = 0
         self.peak_bytes = 0
         self.wait = Histogram()
+        self._writers = writers
         # Writers come back when half of the room is free, not for each place: far fewer switches.
         self._low = capacity // 2
         self._low_bytes = capacity_bytes // 2
@@ -211,6 +214,12 @@ class MemoryChannel(Channel[T]):
         """Make everyone who waits for room look again."""
         for _ in range(len(self._putters)):
             wake_one(self._putters)
+
+    def finish(self) -> None:
+        """One of its writers puts nothing more; with the last one the stream ends."""
+        self._writers -= 1
+        if not self._writers:
+            self.close()
 
     def close(self) -> None:
         self.closed = True

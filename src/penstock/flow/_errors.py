@@ -57,6 +57,22 @@ class ResultCountError(PoisonError):
 
 
 @dataclass(eq=False)
+class ErrorBudgetError(FatalError):
+    """More messages are dead than the flow may lose; those not settled yet are handed back."""
+
+    budget: str
+    state: str
+
+    exit_code = 3
+
+    def __str__(self) -> str:
+        return (
+            f"the error budget {self.budget} is spent: {self.state}; look at the dead letters, "
+            "repair the cause, or allow more"
+        )
+
+
+@dataclass(eq=False)
 class StageTimeoutError(FlowError):
     """One attempt took longer than the stage allows; retried like any other error."""
 
@@ -94,3 +110,21 @@ class NotPicklableError(FatalError):
             "define functions and classes at the top level of a module, open handles inside the function, "
             "or use pool='thread'"
         )
+
+
+@dataclass(eq=False)
+class CheckpointError(FlowError):
+    """A flow cannot go on from its checkpoint, or with its source; what is on disk was not changed."""
+
+    place: str
+    problem: str
+    way_out: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.problem}; {self.way_out}"
+
+
+class DamagedCheckpointError(CheckpointError):
+    """No version of the progress can be read."""
+
+    exit_code = 5

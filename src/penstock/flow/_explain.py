@@ -1,38 +1,74 @@
 """A flow as text and as a Mermaid graph, before it runs."""
 
+from collections.abc import Hashable
+
 from penstock.base import format_size
+from penstock.flow._branch import ELSE
 from penstock.flow._order import Key
-from penstock.flow._plan import FlowPlan
+from penstock.flow._plan import FlowPlan, Node
 from penstock.flow._stage import Stage, StageOptions
 
 
 def explain_text(plan: FlowPlan) -> str:
     """One line per stage: how it runs, what it may hold, where order is lost."""
-    lines = [f"flow {plan.options.name}", f"  source {type(plan.source).__name__}"]
-    ordered = True
-    for stage in plan.stages:
-        lines.append(f"  {stage.name}: {_how(stage)}; holds {_room(plan, stage)}")
-        if ordered and loses_order(stage):
-            lines.append(f"    order is lost here: {loses_order(stage)}; order='input' keeps it")
-            ordered = False
+    lines = [f"flow {plan.options.name}"]
+    several = len(plan.origins) > 1
+    for number, origin in enumerate(plan.origins, start=1):
+        below = f", to {plan.stages[origin.below].name}" if several else ""
+        lines.append(f"  source{number if several else ''} {type(origin.source).__name__}{below}")
+    losses = losses_of(plan)
+    for place, node in enumerate(plan.nodes):
+        lines.append(f"  {node.stage.name}: {_how(node)}; holds {_room(plan, node.stage)}")
+        if losses[place]:
+            lines.append(f"    order is lost here: {losses[place]}")
+        lines += _below(plan, place)
     letters = plan.options.dead_letters
     kept = "in memory, the last 1,000, not durable" if letters is None else f"to {letters}"
     lines.append(f"  dead letters {kept}")
+    if plan.options.early_ack:
+        lines.append("  acknowledged before the first stage works: at most once")
+    if plan.options.checkpoint is not None:
+        lines.append(f"  progress is kept in {plan.options.checkpoint}")
     return "\n".join(lines)
 
 
 def explain_mermaid(plan: FlowPlan) -> str:
-    """The graph in Mermaid's language; edges carry capacities."""
-    lines = ["flowchart LR", f'  source(["{type(plan.source).__name__}"])']
-    above = "source"
-    for number, stage in enumerate(plan.stages):
-        node = f"stage{number}"
-        label = f"{stage.name}<br/>{stage.options.pool} x{stage.options.workers}"
-        last = number == len(plan.stages) - 1
-        lines.append(f'  {node}(["{label}"])' if last else f'  {node}["{label}"]')
-        lines.append(f'  {above} -->|"{_room(plan, stage)}"| {node}')
-        above = node
+    """The graph in Mermaid's language; edges carry capacities, and the keys of branches."""
+    lines = ["flowchart LR"]
+    several = len(plan.origins) > 1
+    edges: list[tuple[str, str, int]] = []
+    for number, origin in enumerate(plan.origins, start=1):
+        name = f"source{number if several else ''}"
+        lines.append(f'  {name}(["{type(origin.source).__name__}"])')
+        edges.append((name, "", origin.below))
+    for place, node in enumerate(plan.nodes):
+        lines.append(f"  stage{place}{_shape(node)}")
+        for above, key, below in edges:
+            if below == place:
+                lines.append(f'  {above} -->|"{key}{_room(plan, node.stage)}"| stage{place}')
+        labels = [f"{_escaped(_named(key))}<br/>" if node.fork else "" for key, _ in node.below]
+        edges += [
+            (f"stage{place}", label, below)
+            for label, (_, below) in zip(labels, node.below, strict=True)
+        ]
     return "\n".join(lines)
+
+
+def losses_of(plan: FlowPlan) -> list[str]:
+    """Why messages leave each stage in another order than they entered the flow, where that is lost first."""
+    ordered: list[list[bool]] = [[] for _ in plan.nodes]
+    for origin in plan.origins:
+        ordered[origin.below].append(True)
+    losses = []
+    for node, above in zip(plan.nodes, ordered, strict=True):
+        loss = ""
+        if any(above):
+            joined = f"{len(above)} streams come together as they come"
+            loss = joined if len(above) > 1 else _advised(node.stage)
+        losses.append(loss)
+        for _, place in node.below:
+            ordered[place].append(any(above) and not loss)
+    return losses
 
 
 def loses_order(stage: Stage[..., object]) -> str:
@@ -50,13 +86,55 @@ def loses_order(stage: Stage[..., object]) -> str:
     return ""
 
 
-def _how(stage: Stage[..., object]) -> str:
-    options = stage.options
+def _advised(stage: Stage[..., object]) -> str:
+    loss = loses_order(stage)
+    return f"{loss}; order='input' keeps it" if loss else ""
+
+
+def _below(plan: FlowPlan, place: int) -> list[str]:
+    """Where messages go on to, as far as that is not the next line."""
+    node, names = plan.nodes[place], [stage.name for stage in plan.stages]
+    if node.fork is not None:
+        return [f"    {_named(key)}: to {names[below]}" for key, below in node.below]
+    if not node.below:
+        return ["    delivered here"] if place < len(names) - 1 else []
+    below = node.below[0][1]
+    return [f"    to {names[below]}"] if below != place + 1 else []
+
+
+def _named(key: Hashable) -> str:
+    return ELSE.value if key is ELSE else f"branch {key}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace('"', "#quot;")
+
+
+def _shape(node: Node) -> str:
+    options = node.stage.options
+    label = _escaped(node.stage.name)
+    if node.fork is not None:
+        return f'{{"{label}"}}'
+    label = f"{label}<br/>{options.pool} x{options.workers}"
+    return f'["{label}"]' if node.below else f'(["{label}"])'
+
+
+def _how(node: Node) -> str:
+    options = node.stage.options
+    if node.fork is not None:
+        count = len(node.fork.branches)
+        which = "all" if node.fork.choose is None else "one"
+        return f"each message to {which} of {count} branch{'es' if count > 1 else ''}"
     words = [f"{options.workers} {options.pool} worker{'s' if options.workers > 1 else ''}"]
     if options.batched:
         words.append(_batches(options))
-    if stage.expands:
+    if node.stage.expands:
         words.append("one to many" + (", streaming" if options.streaming else ""))
+    return ", ".join(words + _limits(options))
+
+
+def _limits(options: StageOptions) -> list[str]:
+    words = []
     if options.retry.maximum_attempts != 1:
         words.append(f"{options.retry.maximum_attempts or 'unlimited'} attempts")
     if options.rate is not None:
@@ -67,7 +145,7 @@ def _how(stage: Stage[..., object]) -> str:
         words.append("input order")
     if isinstance(options.order, Key):
         words.append("one at a time of each key")
-    return ", ".join(words)
+    return words
 
 
 def _batches(options: StageOptions) -> str:

@@ -1,23 +1,29 @@
 """The flow as a user writes it: a value, joined by bars, run through one of two doors."""
 
 import asyncio
-import threading
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 from penstock.base import Clock, SystemClock, parse_duration, parse_size
+from penstock.flow._branch import Chain, Fork
+from penstock.flow._budgets import BudgetOptions
+from penstock.flow._checkpoint import Checkpoint, checkpoint_of
 from penstock.flow._errors import FlowError
 from penstock.flow._explain import explain_mermaid, explain_text
-from penstock.flow._plan import FlowOptions, FlowPlan, plan_of
+from penstock.flow._plan import FlowOptions, FlowPlan
+from penstock.flow._planning import Replacement, plan_of
+from penstock.flow._pool_caller import Results
 from penstock.flow._progress import Observer, observer_of
 from penstock.flow._report import FlowReport
 from penstock.flow._run import RunningFlow
 from penstock.flow._signals import handle_signals
-from penstock.flow._stage import as_stage
+from penstock.flow._stage import Stage, as_stage
+from penstock.flow._stream import FlowStream
+from penstock.flow._threaded import FlowThread
 
 
-class Flow:
-    """A source, stages and a sink, joined by bounded channels.
+class Flow(Chain):
+    """A source, stages and a sink, joined by bounded channels; `route`, `tee` and `merge` make it a graph.
 
     Promises: each message that the source gives ends exactly once, as delivered, filtered or dead
     lettered, or is handed back; a full channel holds its upstream back; nothing outlives the run.
@@ -30,7 +36,7 @@ class Flow:
     ([0, 1, 4], 3)
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options of a value, all by keyword
         self,
         name: str,
         *,
@@ -40,6 +46,11 @@ class Flow:
         drain_timeout: object = "30s",
         clock: Clock | None = None,
         seed: int | None = None,
+        checkpoint: Checkpoint | str | Path | None = None,
+        ack: Literal["late", "early"] = "late",
+        retry_budget: float | None = None,
+        max_dead: int | None = None,
+        max_dead_ratio: float | None = None,
     ) -> None:
         """Name a flow.
 
@@ -52,10 +63,25 @@ class Flow:
             drain_timeout: Longest time that `stop` and the first signal give to work in progress.
             clock: Time for everything that waits.
             seed: Makes the jitter of retries repeatable.
+            checkpoint: A directory in which progress is kept, so that another run goes on where this one
+                ended, however it ended; a `Checkpoint` says how often. An iterable must then give the
+                same items again, see `resumable`.
+            ack: `late` acknowledges a source message when all that came of it is settled: at least once.
+                `early` before any work on it begins: at most once; the report counts what was `lost`.
+            retry_budget: Most retries per message that came through (`0.2`), over the last ten seconds,
+                beyond 100 that are always allowed; what fails then becomes a dead letter at once.
+            max_dead: Most dead letters; one more ends the flow.
+            max_dead_ratio: Most dead letters per message that has ended (`0.01`); looked at from 100
+                messages and from 1 / `max_dead_ratio` messages on, and at the end of the flow.
         """
         if capacity < 1:
             raise FlowError(f"expected capacity >= 1, got {capacity}")
-        self._parts: tuple[Any, ...] = ()
+        if ack not in ("late", "early"):
+            raise FlowError(f"expected ack to be late or early, got {ack!r}")
+        budgets = BudgetOptions(retry_budget, max_dead, max_dead_ratio)
+        if budgets.problem:
+            raise FlowError(budgets.problem)
+        super().__init__(())
         self._options = FlowOptions(
             name=name,
             capacity=capacity,
@@ -64,15 +90,18 @@ class Flow:
             drain_timeout=parse_duration(drain_timeout).total_seconds(),
             clock=clock or SystemClock(),
             seed=seed,
+            early_ack=ack == "early",
+            budgets=budgets,
+            checkpoint=checkpoint_of(checkpoint),
         )
 
     def __or__(self, part: Any) -> "Flow":
         """The flow with one more part: first the source, then stages, last the sink."""
-        return self._with((*self._parts, part))
+        return self._with((*self.parts, part))
 
     def _with(self, parts: tuple[Any, ...]) -> "Flow":
         made = Flow.__new__(Flow)
-        made._options, made._parts = self._options, parts  # noqa: SLF001 - of the same class
+        made._options, made.parts = self._options, parts  # noqa: SLF001 - of the same class
         return made
 
     @property
@@ -81,7 +110,7 @@ class Flow:
         return self._options.name
 
     def with_stage(self, name: str, other: Any) -> "Flow":
-        """The flow with another function, stage or sink in the place of the stage `name`.
+        """The flow with another function, stage or sink in the place of the stage `name`, also in a branch.
 
         Raises:
             FlowError: There is no such stage; the message lists those there are.
@@ -92,14 +121,17 @@ class Flow:
             raise FlowError(
                 f"flow {self.name!r} has no stage {name!r}; there are: {', '.join(names)}"
             )
-        place = names.index(name) + 1
-        return self._with(
-            (*self._parts[:place], as_stage(other).renamed(name), *self._parts[place + 1 :])
-        )
+
+        def change(part: Any) -> Any:
+            if isinstance(part, Fork):
+                return part.with_function(other)
+            return as_stage(other).renamed(name)
+
+        return self._with(Replacement(names.index(name), change).flow(self.parts))
 
     def with_source(self, source: Any) -> "Flow":
         """The flow with another source, for tests of its stages."""
-        return self._with((source, *self._parts[1:]))
+        return self._with((source, *self.parts[1:]))
 
     def explain(self, form: Literal["text", "mermaid"] = "text") -> str:
         """How the flow will run: as text, or as a graph for Mermaid."""
@@ -127,7 +159,8 @@ class Flow:
     def run(self, *, progress: "bool | Observer" = False) -> FlowReport:
         """Run to the end from plain code, also where a loop is running already, as in a notebook.
 
-        In the main thread the first SIGINT or SIGTERM drains the flow, the second cancels it.
+        In the main thread the first SIGINT (Ctrl-C) or SIGTERM drains the flow, the second cancels it; the
+        report is returned all the same.
 
         Raises:
             ConfigError: The flow is not one.
@@ -137,31 +170,27 @@ class Flow:
             asyncio.get_running_loop()
         except RuntimeError:
             return asyncio.run(self._run_with_signals(progress))
-        return _in_thread(lambda: asyncio.run(self.run_async(progress=progress)))
+        thread = FlowThread(lambda: self.start(progress=progress))
+        with thread.signals(self._options.drain_timeout):
+            return thread.wait()
+
+    def stream(self, *, progress: "bool | Observer" = False) -> FlowStream[Any]:
+        """Iterate over the results of a flow without a sink, with `for` or `async for`.
+
+        Raises:
+            ConfigError: The flow is not one, or ends in a sink.
+        """
+
+        def start(results: Results) -> RunningFlow:
+            return RunningFlow(self._plan(results.stage()), observer_of(progress))
+
+        self._plan(Results().stage())
+        return FlowStream(start)
 
     async def _run_with_signals(self, progress: "bool | Observer") -> FlowReport:
         async with self.start(progress=progress) as running:
             with handle_signals(running, self._options.drain_timeout):
                 return await running.wait()
 
-    def _plan(self) -> FlowPlan:
-        return plan_of(self._options, self._parts)
-
-
-def _in_thread(work: Callable[[], FlowReport]) -> FlowReport:
-    """Run `work` in a thread and wait for it."""
-    outcome: list[FlowReport] = []
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(work())
-        except BaseException as error:  # noqa: BLE001 - carried over to the caller
-            failures.append(error)
-
-    thread = threading.Thread(target=run, name="penstock flow", daemon=True)
-    thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
-    return outcome[0]
+    def _plan(self, caller: Stage[..., Any] | None = None) -> FlowPlan:
+        return plan_of(self._options, self.parts, caller)

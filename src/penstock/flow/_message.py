@@ -8,8 +8,14 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-Path = int | str | tuple[Any, int]
+Path = int | str | tuple[Any, Any]
 """The id of a source message, or the path of its parent and the place among its siblings."""
+
+Place = int | str
+"""Where something stands in a lane of a source: a byte, an index, a cursor; compared by `<`."""
+
+Offset = tuple[str, Place | None, Place]
+"""Lane, where what comes before the message ends (None: there is nothing), and where the message ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +52,21 @@ class Message(Generic[T]):
     Stage functions see the payload only; sources and sinks see messages.
     """
 
-    __slots__ = ("_path", "branch", "notes", "payload", "size")
+    __slots__ = ("_path", "branch", "notes", "offset", "payload", "size")
 
-    def __init__(self, payload: T, id: Path = 0) -> None:  # noqa: A002 - the field's word
+    def __init__(
+        self,
+        payload: T,
+        id: Path = 0,  # noqa: A002 - the field's word
+        offset: Offset | None = None,
+    ) -> None:
         """Wrap a payload.
 
         Args:
             payload: Any object.
             id: Stable across restarts where the source can give such an id; otherwise its number.
+            offset: Where it stands in a source that can seek: its lane, the end of what comes before
+                it there (None: nothing does), and its own end. Numbers or texts, in ascending order.
         """
         self.payload = payload
         self._path = id
@@ -61,6 +74,7 @@ class Message(Generic[T]):
         self.size = size_of(payload) if size is None else size
         self.branch: Branch | None = None
         self.notes: Notes | None = None
+        self.offset = offset
 
     @property
     def id(self) -> str:
@@ -97,6 +111,10 @@ class Message(Generic[T]):
         made: Message[Any] = Message(payload, (self._path, place))
         made.branch = self.branch
         return made
+
+    def under(self, prefix: str) -> "Message[T]":
+        """A message with the same payload, whose id begins with `prefix`."""
+        return Message(self.payload, (prefix, self._path))
 
     def rename_as(self, other: "Message[Any]") -> None:
         """Take over the id of another message."""
@@ -141,7 +159,7 @@ class Mint:
         new = Message.__new__
         for _ in range(number - len(blanks)):
             message = new(Message)
-            message.branch = message.notes = None
+            message.branch = message.notes = message.offset = None
             blanks.append(message)
         return blanks
 

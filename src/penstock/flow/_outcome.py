@@ -1,10 +1,12 @@
 """How messages end: delivered, filtered, dead or handed back; and how the source hears of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from penstock.base import Clock
+from penstock.flow._budgets import Budgets
 from penstock.flow._dead_letters import DeadLetter, DeadLetterStore, Reason
 from penstock.flow._errors import (
     FlowError,
@@ -13,6 +15,7 @@ from penstock.flow._errors import (
     WorkerDiedError,
 )
 from penstock.flow._message import Branch, Message
+from penstock.flow._resume import Checkpointer
 from penstock.flow._source import PulledSource, Source
 
 
@@ -24,7 +27,13 @@ class Ledger:
     """
 
     def __init__(
-        self, flow: str, source: Source[Any], store: DeadLetterStore, clock: Clock
+        self,
+        flow: str,
+        sources: Sequence[Source[Any]],
+        store: DeadLetterStore,
+        clock: Clock,
+        *,
+        early: bool = False,
     ) -> None:
         self.flow = flow
         self.pulled = 0
@@ -32,21 +41,79 @@ class Ledger:
         self.acked = 0
         self.returned = 0
         self.changed: Callable[[], None] = lambda: None
-        self._mint = source.mint if isinstance(source, PulledSource) else None
-        self.redelivers = self._mint is None
-        self._source = source
+        pulled = [source for source in sources if isinstance(source, PulledSource)]
+        tracks = len(pulled) < len(sources)
+        self._mint = None if tracks else pulled[0].mint
+        # Acknowledged early there is nothing to tell the source in the end, and nothing to hand back.
+        self._tracks = tracks and not early
+        self.early = early
+        self.taken = 0
+        self.budgets: Budgets | None = None
+        self._sources = sources
         self._store = store
         self._clock = clock
         self._settled: list[Message[Any]] = []
         self._returned: list[Message[Any]] = []
         self._weighted = self._branched = False
-        self._open: set[Message[Any]] = set()
+        self._open: dict[Message[Any], Source[Any]] = {}
+        self.checkpointer: Checkpointer | None = None
 
-    def opened(self, messages: list[Message[Any]]) -> None:
-        """Count what the source gave."""
+    def opened(self, messages: list[Message[Any]], source: Source[Any]) -> None:
+        """Count what a source gave."""
         self.pulled += len(messages)
-        if self.redelivers:
-            self._open.update(messages)
+        if self._tracks:
+            self._open.update(dict.fromkeys(messages, source))
+
+    async def take(self, messages: list[Message[Any]], source: Source[Any]) -> None:
+        """Acknowledge messages before any work on them begins: whatever happens, they are not given again."""
+        self._open.update(dict.fromkeys(messages, source))
+        await source.ack(messages)
+        self.taken += len(messages)
+        for message in messages:
+            del self._open[message]
+            if self.checkpointer is not None:
+                self.checkpointer.tracker.settle(message)
+        if self.checkpointer is not None:
+            await self.checkpointer.write()
+
+    @property
+    def at_risk(self) -> int:
+        """Source messages acknowledged early that have not ended: what a crash would lose now."""
+        return self.taken - self.acked if self.early else 0
+
+    def may_retry(self) -> bool:
+        """Whether the flow's budget allows one more retry."""
+        return self.budgets is None or self.budgets.may_retry()
+
+    def check_budgets(self) -> None:
+        """End the flow where more is dead than may be.
+
+        Raises:
+            ErrorBudgetError: It is.
+        """
+        if self.budgets is not None:
+            self.budgets.check()
+
+    def open_under(self, messages: list[Message[Any]], prefix: str) -> list[Message[Any]]:
+        """Leaves that stand for the messages of one of several sources; their ids begin with `prefix`."""
+        self._branched = True
+        leaves = []
+        for message in messages:
+            leaf: Message[Any] = message.under(prefix)
+            leaf.branch = Branch(parents=[message], pending=1)
+            message.payload = None
+            leaves.append(leaf)
+        return leaves
+
+    def redelivers(self, message: Message[Any]) -> bool:
+        """Whether the source of a message gives it again if it is handed back; so all sources of a merged one."""
+        if not self._tracks:
+            return False
+        if len(self._sources) == 1:
+            return True
+        if message.branch is None:
+            return not isinstance(self._open[message], PulledSource)
+        return all(map(self.redelivers, message.branch.parents))
 
     def weigh(self, messages: list[Message[Any]]) -> int:
         """How many messages these stand for."""
@@ -58,7 +125,7 @@ class Ledger:
         """These leaves have reached the end; returns how many messages they stand for."""
         weight = self.weigh(messages)
         self.delivered += weight
-        if self.redelivers or self._branched:
+        if self._tracks or self._branched:
             for message in messages:
                 self.settle(message)
         else:
@@ -79,11 +146,31 @@ class Ledger:
             branch.pending -= 1
             if not branch.pending:
                 self._settle_branch(branch)
-        elif self.redelivers:
+        elif self._tracks:
             self._settled.append(message)
+            if self.checkpointer is not None:
+                self.checkpointer.tracker.settle(message)
             self.changed()
         else:
             self.acked += 1
+
+    async def progress_with(self, leaves: Iterable[Message[Any]]) -> bytes | None:
+        """The progress as it is once these leaves are settled too; None where none is kept."""
+        if self.checkpointer is None:
+            return None
+        sources = []
+        reached: Counter[int] = Counter()
+        pending = list(leaves)
+        while pending:
+            message = pending.pop()
+            branch = message.branch
+            if branch is None:
+                sources.append(message)
+                continue
+            reached[id(branch)] += 1
+            if reached[id(branch)] == branch.pending:
+                pending += branch.parents
+        return await self.checkpointer.progress_with(sources)
 
     def settle_dead(self, message: Message[Any]) -> None:
         """One leaf is recorded as dead."""
@@ -182,8 +269,10 @@ class Ledger:
         """Tell the source what is settled by now."""
         while self._settled:
             messages, self._settled = self._settled, []
-            await self._source.ack(messages)
-            self._open.difference_update(messages)
+            for source, own in self._by_source(messages):
+                await source.ack(own)
+            for message in messages:
+                del self._open[message]
             self.acked += len(messages)
 
     async def close(self) -> None:
@@ -191,8 +280,20 @@ class Ledger:
         await self.acknowledge()
         if self._open:
             messages = sorted(self._open, key=lambda message: message.id)
+            shares = self._by_source(messages)
             self._open.clear()
-            await self._source.nack(messages)
+            for source, own in shares:
+                await source.nack(own)
+
+    def _by_source(
+        self, messages: list[Message[Any]]
+    ) -> list[tuple[Source[Any], list[Message[Any]]]]:
+        if len(self._sources) == 1:
+            return [(self._sources[0], messages)]
+        shares: dict[Source[Any], list[Message[Any]]] = {}
+        for message in messages:
+            shares.setdefault(self._open[message], []).append(message)
+        return list(shares.items())
 
 
 def reason_of(error: BaseException) -> Reason:

@@ -1,11 +1,15 @@
 """A flow as it was written, checked and with all defaults filled in: what a run is made from."""
 
 import random
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.base import Clock, ConfigError, Problem
-from penstock.flow._stage import Stage, as_stage
+from penstock.base import Clock
+from penstock.flow._branch import Fork
+from penstock.flow._budgets import BudgetOptions
+from penstock.flow._checkpoint import Checkpoint
+from penstock.flow._stage import Stage
 
 
 @dataclass(frozen=True)
@@ -19,15 +23,51 @@ class FlowOptions:
     drain_timeout: float
     clock: Clock
     seed: int | None
+    early_ack: bool
+    budgets: BudgetOptions
+    checkpoint: Checkpoint | None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A source, and the place of the stage that it feeds."""
+
+    source: Any
+    below: int
+
+
+@dataclass(frozen=True)
+class Node:
+    """A stage, and the places of those below: none below a sink, one per branch below a fork."""
+
+    stage: Stage[..., Any]
+    fork: Fork[Any, Any] | None
+    below: tuple[tuple[Hashable, int], ...]
+    """By branch; the only one below a stage has the key None."""
 
 
 @dataclass(frozen=True)
 class FlowPlan:
-    """One source and its stages, of which the last is the sink."""
+    """A graph without cycles: what is below a stage stands after it."""
 
     options: FlowOptions
-    source: Any
-    stages: tuple[Stage[..., Any], ...]
+    origins: tuple[Origin, ...]
+    nodes: tuple[Node, ...]
+
+    @property
+    def stages(self) -> tuple[Stage[..., Any], ...]:
+        """Forks and sinks included, in the order in which they were written."""
+        return tuple(node.stage for node in self.nodes)
+
+    def feeds(self) -> list[int]:
+        """How many sources, stages and branches hand messages to each stage."""
+        feeds = [0] * len(self.nodes)
+        for origin in self.origins:
+            feeds[origin.below] += 1
+        for node in self.nodes:
+            for _, place in node.below:
+                feeds[place] += 1
+        return feeds
 
     def capacity(self, stage: Stage[..., Any]) -> int:
         """Most messages that wait before `stage`."""
@@ -40,38 +80,3 @@ class FlowPlan:
     def chance(self) -> random.Random:
         """The flow's own randomness."""
         return random.Random(self.options.seed)  # noqa: S311 - jitter, not secrets
-
-
-def plan_of(options: FlowOptions, parts: tuple[Any, ...]) -> FlowPlan:
-    """Check what stands between the bars.
-
-    Raises:
-        ConfigError: All that is wrong with it.
-    """
-    problems: list[Problem] = []
-    if len(parts) < 2:
-        missing = "source and no stage or sink" if not parts else "stage or sink"
-        hint = f"write Flow({options.name!r}) | source | stage | ... | sink"
-        problems.append(Problem("<python>", 0, options.name, f"the flow has no {missing}", hint))
-    stages: list[Stage[..., Any]] = []
-    for part in parts[1:]:
-        try:
-            stages.append(as_stage(part))
-        except TypeError as error:
-            problems.append(Problem("<python>", 0, options.name, str(error)))
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(tuple(problems))
-    return FlowPlan(options, parts[0], tuple(_distinct(stages)))
-
-
-def _distinct(stages: list[Stage[..., Any]]) -> list[Stage[..., Any]]:
-    """Stages of one name are numbered, so that statistics can tell them apart."""
-    seen: dict[str, int] = {}
-    distinct = []
-    for stage in stages:
-        seen[stage.name] = seen.get(stage.name, 0) + 1
-        again = seen[stage.name] > 1
-        distinct.append(stage.renamed(f"{stage.name}-{seen[stage.name]}") if again else stage)
-    return distinct

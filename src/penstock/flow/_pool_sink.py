@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from penstock.flow._message import Message
-from penstock.flow._sink import Sink
+from penstock.flow._sink import ProgressSink, Sink
 from penstock.flow._work import Work
 
 
@@ -69,6 +69,10 @@ class SinkPool:
     async def _commit(self) -> None:
         """A commit that fails is the sink's failure, not that of a message: it ends the flow."""
         await self._sink.flush()
+        if isinstance(self._sink, ProgressSink):
+            progress = await self._work.ledger.progress_with(self._written)
+            if progress is not None:
+                await self._sink.keep_progress(progress)
         await self._sink.commit()
         written, self._written = self._written, []
         self._work.deliver(written)

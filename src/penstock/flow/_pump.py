@@ -15,8 +15,19 @@ _DEMAND = 512
 class Pump:
     """Pulls from the source until it ends, or until it is asked to drain."""
 
-    def __init__(self, source: Source[Any], ledger: Ledger, out: MemoryChannel[Any]) -> None:
+    def __init__(
+        self, source: Source[Any], ledger: Ledger, out: MemoryChannel[Any], prefix: str = ""
+    ) -> None:
+        """Make one that has not begun.
+
+        Args:
+            source: Whatever gives messages.
+            ledger: Counts them.
+            out: The channel into which they go.
+            prefix: What their ids begin with, where there are several sources.
+        """
         self._source = source
+        self._prefix = prefix
         self._ledger = ledger
         self._out = out
         self._pull: asyncio.Task[Any] | None = None
@@ -44,7 +55,7 @@ class Pump:
                 break
             await self._push(messages, out)
             await asyncio.sleep(0)
-        out.close()
+        out.finish()
 
     async def _pulled(self, demand: int) -> list[Message[Any]] | None:
         """What the source gives; None at its end, and when the flow drains."""
@@ -65,8 +76,12 @@ class Pump:
         return messages
 
     async def _push(self, messages: list[Message[Any]], out: MemoryChannel[Any]) -> None:
-        self._ledger.opened(messages)
+        self._ledger.opened(messages, self._source)
         self.in_hand = len(messages)
+        if self._ledger.early:
+            await self._ledger.take(messages, self._source)
+        if self._prefix:
+            messages = self._ledger.open_under(messages, self._prefix)
         sent = out.put_many_nowait(messages)
         self.in_hand -= sent
         for message in messages[sent:]:

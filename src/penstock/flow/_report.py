@@ -24,6 +24,8 @@ class FlowReport:
     acked: int
     """Source messages that are settled, and acknowledged to the source."""
     letters: DeadLetterStore = field(repr=False)
+    lost: int = 0
+    """Source messages that were acknowledged early (`ack="early"`) and have not ended; no restart gives them again."""
 
     @property
     def pulled(self) -> int:
@@ -76,7 +78,8 @@ class FlowReport:
         return advice_of(self.statistics)
 
     def __str__(self) -> str:
-        return f"{render(self.statistics)}\n{self.ending}; {self.advice}"
+        lost = f"; {self.lost:,} lost, acknowledged before they had ended" if self.lost else ""
+        return f"{render(self.statistics)}\n{self.ending}{lost}; {self.advice}"
 
 
 @dataclass(eq=False)
@@ -92,6 +95,12 @@ class FlowFailedError(FlowError):
             f"flow {self.flow!r} failed: {self.reason}; {self.report.delivered:,} delivered and "
             f"{self.report.in_flight:,} left in flight, which were not acknowledged"
         )
+
+
+class DeadLimitError(FlowFailedError):
+    """The flow ended because more messages were dead than it may lose."""
+
+    exit_code = 3
 
 
 def bottleneck_of(statistics: FlowStatistics) -> str:
@@ -113,6 +122,8 @@ def advice_of(statistics: FlowStatistics) -> str:
         return (
             f"the source sets the pace: the busiest stage, {name!r}, was busy {share} of the time"
         )
+    if stage.pool == "caller":
+        return f"whoever iterates the stream sets the pace: it was busy {share} of the time"
     return f"{name!r} is the bottleneck ({share} busy){_remedy(stage)}"
 
 

@@ -1,29 +1,23 @@
 """One run of a flow: the coordinator, and the handle by which others watch and end it."""
 
 import asyncio
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from penstock.base import Clock, parse_duration
-from penstock.flow._channel import MemoryChannel
+from penstock.flow._assembly import assemble, pumps_of
+from penstock.flow._budgets import Budgets
 from penstock.flow._dead_letters import dead_letters_of
+from penstock.flow._errors import ErrorBudgetError
 from penstock.flow._outcome import Ledger
 from penstock.flow._plan import FlowPlan
-from penstock.flow._pool_async import AsyncPool
-from penstock.flow._pool_process import ProcessPool
-from penstock.flow._pool_sink import SinkPool
-from penstock.flow._pool_thread import ThreadPool
 from penstock.flow._progress import Observer, observe
-from penstock.flow._pump import Pump
-from penstock.flow._report import Ending, FlowFailedError, FlowReport
-from penstock.flow._sink import Sink
+from penstock.flow._report import DeadLimitError, Ending, FlowFailedError, FlowReport
+from penstock.flow._resume import checkpointer_of
 from penstock.flow._snapshot import snapshot
-from penstock.flow._source import source_of
-from penstock.flow._stage import Stage
+from penstock.flow._source import Source, source_of
 from penstock.flow._statistics import FlowStatistics
-from penstock.flow._work import Work
-
-AnyPool = AsyncPool | ThreadPool | ProcessPool | SinkPool
 
 
 class RunningFlow:
@@ -38,16 +32,35 @@ class RunningFlow:
         self._observer = observer
         self._clock: Clock = plan.options.clock
         self._changed = asyncio.Event()
-        self._source = source_of(plan.source, plan.options.name)
+        self._checkpointer = checkpointer_of(plan)
+        self._sources: Sequence[Source[Any]] = (
+            [source_of(origin.source, plan.options.name) for origin in plan.origins]
+            if self._checkpointer is None
+            else self._checkpointer.resumed()
+        )
         self._letters = dead_letters_of(plan.options.dead_letters, plan.options.name)
-        self._ledger = Ledger(plan.options.name, self._source, self._letters, self._clock)
+        self._ledger = Ledger(
+            plan.options.name,
+            self._sources,
+            self._letters,
+            self._clock,
+            early=plan.options.early_ack,
+        )
         self._ledger.changed = self._changed.set
+        self._ledger.checkpointer = self._checkpointer
+        if self._checkpointer is not None:
+            self._checkpointer.at_risk = lambda: self._ledger.at_risk
         self._group = asyncio.TaskGroup()
-        intakes = [self._channel(stage) for stage in plan.stages]
-        self._works = self._build(intakes)
-        self._pools = [_pool_of(work) for work in self._works]
-        self._pump = Pump(self._source, self._ledger, intakes[0])
-        self._drain_asked = self._cancel_asked = False
+        self._stages = assemble(plan, self._ledger, self._group)
+        self._works = [stage.work for stage in self._stages]
+        self._ledger.budgets = self._budgets = Budgets(
+            plan.options.budgets,
+            [work.meter for work in self._works],
+            lambda: self._ledger.delivered,
+            self._clock,
+        )
+        self._pumps = pumps_of(plan, self._sources, self._ledger, self._works)
+        self._drain_asked = self._cancel_asked = self._draining = False
         self._deadline: asyncio.Task[None] | None = None
         self._started_at = self._clock.monotonic()
         self._coordinator = asyncio.create_task(self._coordinate(), name=plan.options.name)
@@ -96,7 +109,7 @@ class RunningFlow:
     def statistics(self) -> FlowStatistics:
         """The flow at this instant, frozen."""
         elapsed = self._clock.monotonic() - self._started_at
-        return snapshot(self._ledger, self._works, self._pump, elapsed)
+        return snapshot(self._ledger, self._works, self._pumps, elapsed)
 
     async def __aenter__(self) -> Self:
         return self
@@ -140,50 +153,43 @@ class RunningFlow:
         return await self._end(failure, cancelled=work.cancelled())
 
     def _begin_drain(self) -> None:
-        if not self._pump.draining:
-            self._pump.drain()
+        if not self._draining:
+            self._draining = True
+            for pump in self._pumps:
+                pump.drain()
             for work in self._works:
                 work.drain()
 
     async def _work(self) -> None:
+        if self._checkpointer is not None:
+            await self._checkpointer.open()
         async with self._group as group:
             self._changed.set()
             ends = [
-                group.create_task(_run_stage(work, pool), name=f"{work.stage.name}/end")
-                for work, pool in zip(self._works, self._pools, strict=True)
+                group.create_task(stage.run(), name=f"{stage.work.stage.name}/end")
+                for stage in self._stages
             ]
-            group.create_task(self._pump.run(), name="source")
-            watcher = group.create_task(self._watch(), name="progress")
+            for pump in self._pumps:
+                group.create_task(pump.run(), name="source")
+            aside = [group.create_task(self._watch(), name="progress")]
+            if self._checkpointer is not None:
+                aside.append(group.create_task(self._checkpointer.run(), name="checkpoint"))
             await asyncio.wait(ends)
-            watcher.cancel()
+            for task in aside:
+                task.cancel()
 
     async def _watch(self) -> None:
         if self._observer is not None:
             await observe(self.statistics, self._observer, self._clock)
-
-    def _channel(self, stage: Stage[..., Any]) -> MemoryChannel[Any]:
-        return MemoryChannel(
-            stage.name,
-            capacity=self._plan.capacity(stage),
-            capacity_bytes=self._plan.capacity_bytes(stage),
-            time=self._clock.monotonic,
-        )
-
-    def _build(self, intakes: list[MemoryChannel[Any]]) -> list[Work]:
-        chance = self._plan.chance()
-        outs = [*intakes[1:], None]
-        return [
-            Work(stage, intake, out, self._ledger, self._clock, chance, self._group)
-            for stage, intake, out in zip(self._plan.stages, intakes, outs, strict=True)
-        ]
 
     async def _end(self, failure: BaseException | None, *, cancelled: bool) -> FlowReport:
         if self._deadline is not None:
             self._deadline.cancel()
         for close in (
             self._ledger.close,
-            *(pool.aclose for pool in self._pools),
-            self._source.aclose,
+            *(stage.pool.aclose for stage in self._stages),
+            *([self._checkpointer.aclose] if self._checkpointer else []),
+            *(source.aclose for source in self._sources),
         ):
             try:
                 await close()
@@ -194,39 +200,25 @@ class RunningFlow:
         ending: Ending = (
             "cancelled" if cancelled else "drained" if self._drain_asked else "finished"
         )
+        if failure is None and not cancelled:
+            try:
+                self._budgets.check(ended=True)
+            except ErrorBudgetError as error:
+                failure = error
         report = FlowReport(
             flow=self._plan.options.name,
             ending="failed" if failure else ending,
             statistics=self.statistics(),
-            acked=self._ledger.acked,
+            acked=self._ledger.taken if self._ledger.early else self._ledger.acked,
             letters=self._letters,
+            lost=self._ledger.at_risk,
         )
         if failure is not None:
-            raise FlowFailedError(
+            kind = DeadLimitError if isinstance(failure, ErrorBudgetError) else FlowFailedError
+            raise kind(
                 self._plan.options.name, f"{type(failure).__name__}: {failure}", report
             ) from failure
         return report
-
-
-def _pool_of(work: Work) -> AnyPool:
-    if isinstance(work.stage.function, Sink):
-        return SinkPool(work, work.stage.function)
-    if work.stage.options.pool == "thread":
-        return ThreadPool(work)
-    if work.stage.options.pool == "process":
-        return ProcessPool(work)
-    return AsyncPool(work)
-
-
-async def _run_stage(work: Work, pool: AnyPool) -> None:
-    """Run the workers of a stage; when all are done, that is the end of the stream below."""
-    tasks = pool.start()
-    await asyncio.wait(tasks)
-    pool.stop()
-    # A worker that failed ends the flow: what is below must not take that for the end of the stream.
-    failed = any(task.cancelled() or task.exception() is not None for task in tasks)
-    if work.out is not None and not failed:
-        work.out.close()
 
 
 def _first(error: BaseException | None) -> BaseException | None:

@@ -3,11 +3,11 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Endable(Protocol):
@@ -22,6 +22,23 @@ class Endable(Protocol):
         ...
 
 
+class TwoSignals:
+    """Counts signals: the first asks for a drain, every later one for a cancel."""
+
+    def __init__(self, drain: Callable[[], object], cancel: Callable[[], object]) -> None:
+        self._drain = drain
+        self._cancel = cancel
+        self._count = 0
+
+    def received(self) -> None:
+        """A signal has come."""
+        self._count += 1
+        if self._count == 1:
+            self._drain()
+        else:
+            self._cancel()
+
+
 @contextmanager
 def handle_signals(running: Endable, drain_timeout: float) -> Iterator[None]:
     """Let signals end `running`; the handlers that were there come back afterwards.
@@ -32,19 +49,10 @@ def handle_signals(running: Endable, drain_timeout: float) -> Iterator[None]:
         yield
         return
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    count = 0
-
-    def received() -> None:
-        nonlocal count
-        count += 1
-        if count == 1:
-            running.begin_drain(drain_timeout)
-        else:
-            running.begin_cancel()
-
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, received)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    two = TwoSignals(lambda: running.begin_drain(drain_timeout), running.begin_cancel)
+    for number in SIGNALS:
+        loop.add_signal_handler(number, two.received)
     try:
         yield
     finally:

@@ -33,3 +33,26 @@ class Sink(Protocol[T]):
     async def aclose(self) -> None:
         """Let go of whatever is held, once, also after a failure; what was not committed is dropped."""
         ...
+
+
+@runtime_checkable
+class ProgressSink(Sink[T], Protocol[T]):
+    """A sink that keeps the flow's progress together with its data: exactly once in effect.
+
+    A restart goes on from what this sink returns, whatever the checkpoint directory says: where a
+    database was restored from a backup, or a process died between the two, the sink wins.
+    A source message of which only some children were committed is worked on again as a whole; write
+    by message id where stages make several messages of one.
+    """
+
+    async def kept_progress(self) -> bytes | None:
+        """What the last successful `commit` published; None before the first. Called once, at the start."""
+        ...
+
+    async def keep_progress(self, progress: bytes) -> None:
+        """Have the next `commit` publish this together with the data; called between `flush` and `commit`.
+
+        Args:
+            progress: Some hundred bytes per lane of the source; replaces what was kept before.
+        """
+        ...

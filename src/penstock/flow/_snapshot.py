@@ -8,7 +8,9 @@ from penstock.flow._statistics import FlowStatistics, StageStatistics
 from penstock.flow._work import Work
 
 
-def snapshot(ledger: Ledger, works: list[Work], pump: Pump, elapsed: float) -> FlowStatistics:
+def snapshot(
+    ledger: Ledger, works: list[Work], pumps: list[Pump], elapsed: float
+) -> FlowStatistics:
     """The flow at this instant.
 
     What is in flight is counted where it lies, not derived from the outcomes: that the two agree
@@ -24,7 +26,7 @@ def snapshot(ledger: Ledger, works: list[Work], pump: Pump, elapsed: float) -> F
         delivered=ledger.delivered,
         filtered=sum(work.meter.filtered for work in works),
         dead=sum(work.meter.dead for work in works),
-        in_flight=pump.in_hand + lying + ledger.returned,
+        in_flight=sum(pump.in_hand for pump in pumps) + lying + ledger.returned,
         stages=stages,
     )
 

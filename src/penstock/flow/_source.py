@@ -3,11 +3,19 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from itertools import islice
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from penstock.flow._message import Message, Mint
+from penstock.flow._message import Message, Mint, Place
 
 T = TypeVar("T")
 _PATIENCE = 0.001
@@ -54,6 +62,40 @@ class Source(Protocol[T]):
 
     async def aclose(self) -> None:
         """Let go of whatever is held; nothing is called after it."""
+        ...
+
+
+@runtime_checkable
+class SeekableSource(Source[T], Protocol[T]):
+    """A source that can go on where an earlier run ended, by what a checkpoint remembers of it.
+
+    It consists of lanes (files, partitions), each in an order that never changes. Every message
+    says `offset=(lane, start, end)`: the end of what comes before it in its lane, and its own end.
+    Messages of a lane are given in ascending order, and each starts where the one before it ended.
+
+    The runtime settles messages in any order, and remembers of each lane a frontier, up to which
+    all is settled, and what is settled beyond. It calls `seek` once, before the first `pull`, and
+    skips what is settled beyond the frontiers by itself.
+    """
+
+    @property
+    def identity(self) -> str:
+        """What is read, for people; a checkpoint is refused by a source of another identity."""
+        ...
+
+    async def seek(self, lanes: Mapping[str, tuple[Place | None, str]]) -> None:
+        """Give of these lanes only what comes after a frontier; of lanes not named give everything.
+
+        Args:
+            lanes: For each lane its frontier (None: its beginning), and the mark made for it.
+
+        Raises:
+            CheckpointError: What came before the frontier is no longer what was marked.
+        """
+        ...
+
+    async def marks(self, frontiers: Mapping[str, Place | None]) -> Mapping[str, str]:
+        """A text for each lane by which `seek` sees whether all before the frontier is as it was."""
         ...
 
 

@@ -1,6 +1,7 @@
 """A stage: a function, and how the flow is to run it."""
 
 import inspect
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -17,6 +18,7 @@ R = TypeVar("R")
 Pool = Literal["async", "thread", "process"]
 _POOLS = ("async", "thread", "process")
 _ORDERS = ("none", "input")
+_COLLECT = frozenset({"append", "appendleft", "add", "extend", "update"})
 _BATCH_WAIT = 1.0
 
 
@@ -25,7 +27,7 @@ class StageOptions:
     """How a stage is run, checked; durations in seconds, sizes in bytes."""
 
     name: str
-    pool: Pool = "async"
+    pool: Pool | Literal["caller"] = "async"
     workers: int = 1
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout: float | None = None
@@ -40,6 +42,7 @@ class StageOptions:
     collective: bool = False
     order: Order = "none"
     rate: RateLimit | str | None = None
+    sink: bool = False
 
     @property
     def batched(self) -> bool:
@@ -77,6 +80,24 @@ class Stage(Generic[P, R]):
         """Whether calling it gives something to await."""
         return _is_coroutine_function(self.function)
 
+    @property
+    def ends(self) -> bool:
+        """Whether nothing can follow it, wherever it stands: it says so, or it is a `Sink`."""
+        return self.options.sink or isinstance(self.function, Sink)
+
+    @cached_property
+    def gives_nothing(self) -> bool:
+        """Whether it can be seen that it has no results: as `list.append`, `print`, or what is annotated so."""
+        work = _unwrapped(self.function)
+        if isinstance(work, BuiltinFunctionType):
+            collects = isinstance(work.__self__, (list, set, deque, dict))
+            return work is print or (collects and work.__name__ in _COLLECT)
+        return getattr(work, "__annotations__", {}).get("return", ...) in (None, "None")
+
+    def on_loop(self) -> "Stage[P, R]":
+        """The same stage, run on the loop."""
+        return replace(self, options=replace(self.options, pool="async"))
+
     def renamed(self, name: str) -> "Stage[P, R]":
         """The same stage under another name."""
         return replace(self, options=replace(self.options, name=name))
@@ -105,6 +126,7 @@ def stage(
     collective: bool = False,
     order: Order = "none",
     rate: RateLimit | str | None = None,
+    sink: bool = False,
 ) -> Callable[[Callable[P, R]], Stage[P, R]]: ...
 
 
@@ -136,6 +158,8 @@ def stage(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
                 one key one after the other; `none` on all as they come.
             rate: Most messages begun per time (`100/s`), or a `RateLimit` that is shared; every attempt
                 counts, and a batch counts its messages.
+            sink: Messages end here as delivered, and what it returns is dropped; the last part of a flow
+                is a sink without saying so, the last of a branch where it can be seen to return nothing.
 
     Raises:
         ConfigError: All options that are wrong, at once.

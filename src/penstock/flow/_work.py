@@ -25,7 +25,8 @@ _NOTHING = frozenset({type(None), Drop})
 class Work:
     """One stage of one run.
 
-    `intake` is the channel above it, `out` the one below; the last stage has none, and delivers.
+    `intake` is the channel above it, `out` the one below; a sink has none, and delivers. A fork has
+    none either: its pool knows the channels of its branches.
     """
 
     stage: Stage[..., Any]
@@ -191,22 +192,9 @@ class Work:
         if self.out is None:
             self.deliver(messages)
             return
-        sent = self.out.put_many_nowait(messages, size)
-        self.meter.emitted += self.ledger.weigh(messages[:sent])
-        if sent < len(messages):
-            await self._push(messages[sent:], self.out)
-
-    async def _push(self, messages: list[Message[Any]], out: MemoryChannel[Any]) -> None:
-        started = self.clock.monotonic()
-        for message in messages:
-            # Counted before the channel can hand it to anyone, and not while it waits for room.
-            again = False
-            while not out.put_nowait(message):
-                await out.wait_room(again=again)
-                again = True
-            self.meter.emitted += message.weight
-        out.pass_room()
-        self.meter.blocked += self.clock.monotonic() - started
+        rest = put_some(self, messages, self.out, size)
+        if rest:
+            await put_rest(self, rest, self.out)
 
     def deliver(self, messages: list[Message[Any]]) -> None:
         """The last stage is done with these."""
@@ -237,6 +225,10 @@ class Work:
         if self.out is None:
             await self._pass_on(message, [message])
             return
+        await self.drop(message)
+
+    async def drop(self, message: Message[Any]) -> None:
+        """Let a message go on purpose."""
         self.meter.filtered += message.weight
         self.ledger.settle(message)
         await self._vacate(message)
@@ -254,8 +246,10 @@ class Work:
             await self.bury(message, error, reason_of(error))
         elif self.draining:
             await self._leave(message, error)
-        else:
+        elif self.ledger.may_retry():
             self._park(message, error)
+        else:
+            await self.bury(message, error, "retry budget")
 
     def _retryable(self, message: Message[Any], error: Exception) -> bool:
         if isinstance(error, PoisonError):
@@ -266,9 +260,11 @@ class Work:
 
     def _park(self, message: Message[Any], error: Exception) -> None:
         delay = self.stage.options.retry.delay(message.attempt, self.chance)
-        self.parked[message] = self.group.create_task(
+        task = self.group.create_task(
             self._come_back(message, delay, error), name=f"{self.stage.name}/retry"
         )
+        self.parked[message] = task
+        task.add_done_callback(lambda task: _parked_in_vain(self, task, message, error))
 
     async def _come_back(self, message: Message[Any], delay: float, error: Exception) -> None:
         try:
@@ -293,7 +289,7 @@ class Work:
     async def _leave(self, message: Message[Any], error: Exception) -> None:
         """What a drain does with a message in backoff."""
         notes = message.annotate()
-        if self.ledger.redelivers:
+        if self.ledger.redelivers(message):
             self.hand_back([message])
             if self.order is not None:
                 self.order.leave(message)
@@ -319,12 +315,36 @@ class Work:
         self.meter.dead += message.weight
         self.ledger.settle_dead(message)
         await self._vacate(message)
+        self.ledger.check_budgets()
 
     def drain(self) -> None:
         """Stop waiting for messages in backoff."""
         self.draining = True
         for task in list(self.parked.values()):
             task.cancel()
+
+
+def put_some(
+    work: Work, messages: list[Message[Any]], out: MemoryChannel[Any], size: int | None = None
+) -> list[Message[Any]]:
+    """Put as many as there is room for, and return the rest."""
+    sent = out.put_many_nowait(messages, size)
+    work.meter.emitted += work.ledger.weigh(messages[:sent])
+    return messages[sent:]
+
+
+async def put_rest(work: Work, messages: list[Message[Any]], out: MemoryChannel[Any]) -> None:
+    """Put these, waiting for room."""
+    started = work.clock.monotonic()
+    for message in messages:
+        # Counted before the channel can hand it to anyone, and not while it waits for room.
+        again = False
+        while not out.put_nowait(message):
+            await out.wait_room(again=again)
+            again = True
+        work.meter.emitted += message.weight
+    out.pass_room()
+    work.meter.blocked += work.clock.monotonic() - started
 
 
 def _replace_payloads(
@@ -359,3 +379,17 @@ async def _refuse(work: Work, message: Message[Any], error: Exception) -> None:
     work.meter.failures += 1
     await work.bury(message, error, reason_of(error))
     work.intake.wake_all()
+
+
+def _parked_in_vain(
+    work: Work, task: asyncio.Task[None], message: Message[Any], error: Exception
+) -> None:
+    """A task that is cancelled before its first step never runs, so nothing in it can notice."""
+    if not (task.cancelled() and work.draining and message in work.parked):
+        return
+    del work.parked[message]
+    leave = work._leave(message, error)  # noqa: SLF001 - of the same file
+    try:
+        work.group.create_task(leave, name=f"{work.stage.name}/leave")
+    except RuntimeError:
+        leave.close()  # the whole group is being cancelled: nobody waits for the message

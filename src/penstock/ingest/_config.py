@@ -48,7 +48,7 @@ class PipelineConfig(Config):
     """The table."""
 
     max_concurrent_files: int = Field(default=4, ge=1, le=1024)
-    """How many files of this pipeline are read and decoded at a time."""
+    """How many files of this pipeline are read, decoded and written at a time."""
 
     plan: PlanConfig = Field(default_factory=PlanConfig)
     """When found files become a commit."""
@@ -101,7 +101,7 @@ class ConfigFile(Config):
     """Its table."""
 
     max_concurrent_files: int = Field(default=4, ge=1, le=1024)
-    """How many of its files are read and decoded at a time."""
+    """How many of its files are read, decoded and written at a time."""
 
     plan: PlanConfig = Field(default_factory=PlanConfig)
     """When its files become a commit."""

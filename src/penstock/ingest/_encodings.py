@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from penstock.ingest._plan import DictionaryUse, IntegerEncoding
 from penstock.ingest._schema_config import TYPE_KEY
@@ -55,7 +54,9 @@ def encodings(first: pa.Table, dictionary: DictionaryUse, integers: IntegerEncod
 
 def _leaves(field: pa.Field, values: pa.ChunkedArray, path: str) -> Iterator[_Leaf]:
     if pa.types.is_list(field.type):
-        yield from _leaves(field.type.value_field, pc.list_flatten(values), f"{path}.list.element")
+        items = [chunk.flatten() for chunk in values.chunks]
+        column = pa.chunked_array(items, field.type.value_type)
+        yield from _leaves(field.type.value_field, column, f"{path}.list.element")
     elif pa.types.is_struct(field.type):
         for index, column in enumerate(values.flatten()):
             member = field.type.field(index)
@@ -83,7 +84,8 @@ def _repeats(values: pa.ChunkedArray) -> bool:
 
 
 def _distinct(values: pa.ChunkedArray) -> int:
-    return int(pc.count_distinct(values).as_py())
+    """How many different values there are. By a method: `pyarrow.compute` is slow to load, and seldom needed."""
+    return len(values.unique()) - bool(values.null_count)
 
 
 def _integral(type_: pa.DataType) -> bool:

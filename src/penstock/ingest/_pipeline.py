@@ -149,8 +149,7 @@ class IngestPipeline(Pipeline):
         assert isinstance(stores, StoragePool)  # noqa: S101 - as the constructor asks
         sink, loop = self._config.sink, asyncio.get_running_loop()
         counts = {
-            Lane.DECODE: self._config.max_concurrent_files,
-            Lane.WRITE: 1,
+            Lane.FILES: self._config.max_concurrent_files,
             Lane.OTHER: 2 + sink.max_concurrent_uploads,
         }
         threads = {

@@ -69,6 +69,9 @@ class WriterSettings(Record):
     integer_encoding: IntegerEncoding = IntegerEncoding.PLAIN
     """How integers, dates and timestamps without a dictionary are written."""
 
+    strands: int = 1
+    """Outputs that are filled side by side, each with the rows of the files that `deal` gives it."""
+
 
 class Plan(Record):
     """A batch of source files; immutable once it is written."""
@@ -95,7 +98,7 @@ class Plan(Record):
     """When; the only time that may appear in data."""
 
     files: tuple[FileVersion, ...]
-    """In the order in which their rows are written."""
+    """In the order in which they are read, and written within a strand."""
 
     writer: WriterSettings
     """How outputs are written."""

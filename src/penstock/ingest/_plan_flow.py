@@ -1,5 +1,6 @@
-"""The work of one plan as a staged flow: decode, assemble, upload."""
+"""The work of one plan as a staged flow: decode and write, upload."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from typing import Any, Protocol, TypeVar
 from penstock.base import Failpoints, RetryPolicy
 from penstock.flow import FatalError, Flow, FlowFailedError, RunningFlow, stage
 from penstock.ingest._assemble import PlanAssembler, ProducedLetters, ProducedPart
-from penstock.ingest._assemble import Produced as LocallyProduced
 from penstock.ingest._decode_file import DecodedFile, DecodeSettings, FileOpener, decode_file
 from penstock.ingest._decoder import Decoder
 from penstock.ingest._opener import RefusingOpener, StoreOpener
@@ -60,9 +60,10 @@ class _StoppedError(FatalError):
 class PlanFlow:
     """Runs the work of one plan, once.
 
-    Files are decoded in threads, several at once. Their rows are written in the plan's order, one
-    file after the other by one worker, so that repeated work gives the same outputs. Outputs are uploaded as they
-    are finished, several at once. What waits between two stages is bounded by their workers.
+    Files are worked on in threads, several at once, each by one worker from its first byte until
+    its rows are written, so that no more files are in memory than there are workers. Within a strand
+    rows are written in the plan's order, so that repeated work gives the same outputs. Outputs are
+    uploaded as they are finished, several at once.
     """
 
     def __init__(self, work: Work, plan: Plan, directory: Path, blocking: Blocking) -> None:
@@ -72,8 +73,9 @@ class PlanFlow:
         self._directory = directory
         self._blocking = blocking
         self._assembler = PlanAssembler(plan, work.decoder.schema, directory)
-        self._left = len(plan.files)
-        self._finished: LocallyProduced | None = None
+        self._written = [asyncio.Event() for _ in plan.files]
+        self._decoded: dict[FileVersion, DecodedFile] = {}
+        self._over = False
         self._failure: Exception | None = None
         self._running: RunningFlow | None = None
         self._chance = random.Random(f"{plan.pipeline}/{plan.seq}")  # noqa: S311 - spreads retries
@@ -90,20 +92,22 @@ class PlanFlow:
         uploaded: list[Part] = []
         flow = (
             Flow(f"{self._plan.pipeline}/{self._plan.seq}", clock=self._work.context.clock)
-            | self._plan.files
-            | self._stage(self._decode, workers=self._work.files_at_once, order="input")
-            | self._stage(self._assemble, streaming=True)
-            | self._stage(self._upload, workers=self._work.uploads_at_once, order="input")
+            | enumerate(self._plan.files)
+            | self._stage(self._ingest, workers=self._work.files_at_once, streaming=True)
+            | self._stage(self._upload, workers=self._work.uploads_at_once)
             | uploaded.append
         )
         try:
             async with flow.start() as running:
                 self._running = running
                 await running.wait()
-            return await self._close(tuple(uploaded))
+            return await self._close()
         except FlowFailedError as error:
             raise (self._failure or error) from error
         finally:
+            self._over = True
+            for decoded in [*self._decoded.values()]:
+                decoded.close()
             self._assembler.abort()
 
     @property
@@ -116,14 +120,28 @@ class PlanFlow:
         limit = options.get("workers", 1)
         return stage(name=function.__name__.strip("_"), capacity=limit, **options)(function)
 
-    async def _decode(self, file: FileVersion) -> DecodedFile:
+    async def _ingest(self, numbered: tuple[int, FileVersion]) -> AsyncIterator[ProducedPart]:
+        index, file = numbered
         with self._ending():
             async with self._work.context.permit(self._work.pipeline):
-                decoded = await self._tried(file)
+                await self._tried(file)
             self.files_done += 1
-            return decoded
+            parts = await self._write(index, file)
+        for part in parts:
+            yield part
 
-    async def _tried(self, file: FileVersion) -> DecodedFile:
+    async def _write(self, index: int, file: FileVersion) -> tuple[ProducedPart, ...]:
+        """Write what was decoded when it is its turn in its strand."""
+        before = self._assembler.before(index)
+        if before is not None:
+            await self._written[before].wait()
+        add = partial(self._assembler.add, index, self._decoded[file])
+        parts = await self._blocking(add, Lane.FILES)
+        del self._decoded[file]
+        self._written[index].set()
+        return parts
+
+    async def _tried(self, file: FileVersion) -> None:
         """Decode; a failure of the store is tried again, and counts as the file's own in the end."""
         policy, attempt = self._work.retry, 1
         while True:
@@ -138,11 +156,11 @@ class PlanFlow:
                     raise
             attempt += 1
 
-    def _read(self, file: FileVersion, opener: FileOpener) -> Awaitable[DecodedFile]:
-        return self._blocking(partial(self._decoded, file, opener), Lane.DECODE)
+    def _read(self, file: FileVersion, opener: FileOpener) -> Awaitable[None]:
+        return self._blocking(partial(self._decode, file, opener), Lane.FILES)
 
-    def _decoded(self, file: FileVersion, opener: FileOpener) -> DecodedFile:
-        return decode_file(
+    def _decode(self, file: FileVersion, opener: FileOpener) -> None:
+        decoded = decode_file(
             file,
             plan=self._plan,
             opener=opener,
@@ -150,16 +168,9 @@ class PlanFlow:
             settings=self._work.settings.get(file.source, _PLAIN_LINES),
             directory=self._directory,
         )
-
-    async def _assemble(self, file: DecodedFile) -> AsyncIterator[ProducedPart]:
-        with self._ending():
-            parts = list(await self._blocking(partial(self._assembler.add, file), Lane.WRITE))
-            self._left -= 1
-            if not self._left:
-                self._finished = await self._blocking(self._assembler.finish, Lane.WRITE)
-                parts += self._finished.parts
-        for part in parts:
-            yield part
+        self._decoded[file] = decoded
+        if self._over:  # the flow failed meanwhile, and nobody waits for it
+            decoded.close()
 
     async def _upload(self, output: ProducedPart) -> Part:
         with self._ending():
@@ -172,12 +183,12 @@ class PlanFlow:
         output.path.unlink()
         self._work.failpoints.cross("output.stored")
 
-    async def _close(self, parts: tuple[Part, ...]) -> Produced:
-        finished = self._finished
-        assert finished is not None  # noqa: S101 - the last file of a flow that did not fail finishes it
+    async def _close(self) -> Produced:
+        finished = await self._blocking(self._assembler.finish)
         letters = finished.dead_letters
         if letters is not None:
             await self._blocking(partial(self._store_letters, letters))
+        parts = tuple(output.part for output in finished.parts)
         return Produced(parts, letters.file if letters else None, finished.outcomes)
 
     def _store_letters(self, letters: ProducedLetters) -> None:

@@ -8,6 +8,7 @@ from penstock.base import Clock, Failpoints
 from penstock.ingest._layout import plan_key
 from penstock.ingest._ledger import Ledger
 from penstock.ingest._plan import FileVersion, Plan, WriterSettings
+from penstock.ingest._strands import strands
 from penstock.storage import ObjectStore
 
 
@@ -33,6 +34,7 @@ class PlanTemplate:
     lane: str
     schema_id: str
     writer: WriterSettings
+    """With as many strands as a plan may have at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class Planner:
 
     def _write(self, files: Sequence[FileVersion]) -> None:
         self._waiting_since = None
+        writer = self._template.writer
         plan = Plan(
             pipeline=self._template.pipeline,
             seq=self._ledger.next_seq,
@@ -114,7 +117,7 @@ class Planner:
             schema_id=self._template.schema_id,
             planned_at=self._clock.now(),
             files=tuple(files),
-            writer=self._template.writer,
+            writer=writer.model_copy(update={"strands": strands(files, writer)}),
         )
         data = plan.encode()
         self._failpoints.cross("plan.before")

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from penstock.ingest._assemble import PlanAssembler, Produced, ProducedPart
@@ -47,16 +47,15 @@ class PlanProducer:
         parts: list[ProducedPart] = []
         decoded = self._decoded(plan, directory)
         try:
-            for file in decoded:
-                parts += assembler.add(file)
-            produced = assembler.finish()
+            for index, file in enumerate(decoded):
+                parts += assembler.add(index, file)
+            return assembler.finish()
         except BaseException:
             decoded.close()
             assembler.abort()
             for part in parts:
                 part.path.unlink(missing_ok=True)
             raise
-        return replace(produced, parts=(*parts, *produced.parts))
 
     def _decoded(self, plan: Plan, directory: Path) -> Generator[DecodedFile]:
         waiting: deque[Future[DecodedFile]] = deque()

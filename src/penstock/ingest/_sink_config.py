@@ -55,7 +55,7 @@ class SinkConfig(Config):
     """How integers, dates and timestamps without a dictionary are written: `plain`, or `delta` (DELTA_BINARY_PACKED), which old readers refuse."""
 
     file_size_mb: int = Field(default=128, ge=1, le=65_536)
-    """A Parquet file is closed after the batch that takes it past this many MiB."""
+    """A Parquet file is closed after the row group that takes it past this many MiB; a plan fills several side by side if each has a quarter of this, packed, to read."""
 
     row_group_rows: int = Field(default=131_072, ge=1, le=100_000_000)
     """Rows per row group of a Parquet file; a reader skips, and holds in memory, whole row groups."""

@@ -15,12 +15,13 @@ Job = tuple[Future[Any], Callable[[], Any]]
 class Lane(Enum):
     """Kinds of work that keep to threads of their own.
 
-    Allocators keep what a thread frees for that same thread. Were all kinds done by any thread,
-    each would end up holding as much as the hungriest kind needs.
+    Allocators keep what a thread frees for that same thread. Were both kinds done by any thread,
+    each would end up holding as much as the hungrier kind needs.
     """
 
-    DECODE = auto()
-    WRITE = auto()
+    FILES = auto()
+    """Decoding, and writing what was decoded: as many threads as files are worked on at once."""
+
     OTHER = auto()
 
 
@@ -63,6 +64,7 @@ class DaemonThreads(Executor):
             future, call = job
             if future.set_running_or_notify_cancel():
                 _settle(future, call)
+            del job, future, call  # an idle thread would keep alive what they hold
             with self._lock:
                 self._open_jobs -= 1
 

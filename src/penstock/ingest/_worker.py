@@ -1,5 +1,6 @@
 """One pipeline's parts put together, and one turn of it. Everything here blocks."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -179,6 +180,7 @@ def template(key: str, config: PipelineConfig) -> PlanTemplate:
         compression_level=config.sink.compression_level,
         dictionary=config.sink.dictionary,
         integer_encoding=config.sink.integer_encoding,
+        strands=min(config.max_concurrent_files, os.cpu_count() or 1),
     )
     return PlanTemplate(key, live_lane(key), config.schema_.id, writer)
 

@@ -1,13 +1,30 @@
 """The board's configuration: one YAML, checked as a whole."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from penstock.base import Config, Duration, RetryPolicy, Size
 
-DONE_ALIASES = ("done_bucket", "storage_bucket")
+
+def _text_of_scalars(options: object) -> object:
+    """YAML reads `aws_allow_http: true` as a boolean, object stores want text."""
+    if not isinstance(options, Mapping):
+        return options
+    return {key: _text(value) for key, value in options.items()}
+
+
+def _text(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+StorageOptions = Annotated[dict[str, str], BeforeValidator(_text_of_scalars)]
+"""Options of an object store, with the keys that pipelines take too, such as `aws_endpoint_url`."""
 
 
 class WipLimit(Config):
@@ -46,7 +63,10 @@ class GlobalConfig(Config):
     """Where data files lie while they are worked on."""
 
     done_bucket: str = "var/done"
-    """Where they end; `storage_bucket` is the same key."""
+    """Where they end: a directory, or `s3://bucket/prefix`; `storage_bucket` is the same key."""
+
+    storage_options: StorageOptions = Field(default_factory=dict, repr=False)
+    """For object stores: `aws_endpoint_url`, `aws_region`, `aws_access_key_id` and so on; secrets only by reference."""
 
     state_dir: str = ".penstock"
     """Ledger, control and caches."""
@@ -79,6 +99,16 @@ class GlobalConfig(Config):
         return values
 
 
+class Seed(StrEnum):
+    """Which items of the catalogue begin their way at a filter."""
+
+    AVAILABLE = "available"
+    """Those that are available and not yet converted."""
+    CONVERTED = "converted"
+    """Those that have been converted."""
+    ALL = "all"
+
+
 class FilterConfig(Config):
     """One filter: it takes tokens from a bucket, works on them, and moves them to the next."""
 
@@ -106,6 +136,12 @@ class FilterConfig(Config):
 
     wip_limit: WipLimit = WipLimit()
     """For the input bucket: a number of tokens, or `{tokens, bytes}`."""
+
+    hold: bool = False
+    """Whether what comes into the input bucket is held there until somebody releases it."""
+
+    seed: Seed | None = None
+    """What of the catalogue enters the input bucket; where no filter says so, the first takes what is `available`."""
 
     timeout: Duration | None = None
     """Longest time for one token; then the worker is killed and the token has another attempt."""

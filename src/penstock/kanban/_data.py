@@ -52,15 +52,24 @@ def scratch(path: Path) -> Iterator[Path]:
     if part.exists():
         shutil.rmtree(part)
     part.mkdir()
-    yield part
-    if part.exists():
-        shutil.rmtree(part)
+    try:
+        yield part
+    finally:
+        if part.exists():
+            shutil.rmtree(part)
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a directory; that it is gone is fine."""
+    """Remove a file or a directory; that it is gone is fine.
+
+    A directory loses its name first, so that one that is half gone is never taken for a whole one.
+    """
+    trash = path.with_name(f".{path.name}.gone")
+    if trash.exists():
+        shutil.rmtree(trash)
     if path.is_dir():
-        shutil.rmtree(path)
+        path.rename(trash)
+        shutil.rmtree(trash)
     else:
         path.unlink(missing_ok=True)
 
@@ -77,20 +86,24 @@ def reference(folder: Path, path: Path, *, checksum: bool = True) -> DataRef:
 def only_data(token: Token, context: FilterContext) -> Path:
     """The path of the token's one data file or directory; it may be gone.
 
-    A token without data, as people make them, stands for the first file named after it.
-
     Raises:
         PermanentError: It has none, or several.
     """
-    if len(token.data) == 1:
-        return context.file(token, token.data[0])
-    folder = context.processing(token)
-    named = [p for p in sorted(folder.glob(f"{_escaped(token.id)}.*")) if p.suffix != _PART]
-    if token.data or not named:
+    found = found_data(token, context)
+    if len(found.data) != 1:
         raise PermanentError(
-            f"expected one data file of {token.id!r} in {folder}, got {len(token.data)}"
+            f"expected one data file of {token.id!r} in {context.processing(token)}, got {len(found.data)}"
         )
-    return named[0]
+    return context.file(found, found.data[0])
+
+
+def found_data(token: Token, context: FilterContext) -> Token:
+    """The token with its data: one without, as people make them, stands for the first file named after it."""
+    folder = context.processing(token)
+    if token.data or not folder.is_dir():
+        return token
+    named = sorted(path for path in folder.glob(f"{_escaped(token.id)}.*"))
+    return token.with_data(reference(folder, named[0])) if named else token
 
 
 def _escaped(text: str) -> str:

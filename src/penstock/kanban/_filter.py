@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from penstock.base import Config
+from pydantic import TypeAdapter, ValidationError
+
+from penstock.base import Config, Failpoints
 from penstock.kanban._config import GlobalConfig
 from penstock.kanban._token import DataRef, Token
 
@@ -33,6 +35,10 @@ def _never() -> bool:
     return False
 
 
+def _let_go(_: Token) -> None:
+    """Nobody keeps it."""
+
+
 @dataclass(frozen=True)
 class FilterContext:
     """What a filter may know."""
@@ -45,6 +51,8 @@ class FilterContext:
     args: Mapping[str, Any] = field(default_factory=dict)
     """As the configuration has them."""
     asked_to_stop: Callable[[], bool] = _never
+    failpoints: Failpoints = field(default_factory=Failpoints)
+    """For tests that kill."""
 
     def stopping(self) -> bool:
         """Whether the board wants to stop; a filter may end early with `Later`, and need not ask."""
@@ -55,7 +63,7 @@ class FilterContext:
         return self.root / (token.processing_bucket or self.settings.processing_bucket)
 
     def done(self, token: Token) -> Path:
-        """Where the token's data files end."""
+        """Where the token's data files end, if that is a directory."""
         return self.root / (token.done_bucket or self.settings.done_bucket)
 
     @property
@@ -88,12 +96,17 @@ class Filter:
     arguments: ClassVar[type[Arguments]] = Arguments
     """The model of `args`; problems with them are shown before anything starts."""
 
-    needs: ClassVar[tuple[str, ...]] = ()
-    """The schema of its tokens: fields that each must have."""
+    needs: ClassVar[Mapping[str, Any]] = {}
+    """The schema of its tokens: fields that each must have, and their types, as a model would have them."""
+
+    takes_data: ClassVar[bool] = False
+    """Whether a token without data, as people make them, is to stand for the file named after it."""
 
     def __init__(self, context: FilterContext) -> None:
         self.context = context
         self.args: Any = self.arguments.model_validate(dict(context.args))
+        self._schema = {key: TypeAdapter(type_) for key, type_ in self.needs.items()}
+        self._keep: Callable[[Token], None] = _let_go
 
     @classmethod
     def problems(cls, context: FilterContext) -> Iterable[str]:
@@ -107,6 +120,31 @@ class Filter:
             PermanentError: It can never be worked on; it goes to the errors.
             RetryableError: Not now.
         """
+
+    def note(self, token: Token) -> None:
+        """Write down what is known of the token in hand: if this worker dies, the next one is given that.
+
+        For work in several steps, of which one must not be done before another is known of.
+        """
+        self._keep(token)
+
+    def keep_with(self, keep: Callable[[Token], None]) -> None:
+        """Say who writes down what is noted; without a board nobody does."""
+        self._keep = keep
+
+    def misfits(self, token: Token) -> list[str]:
+        """What the token lacks or has of a wrong type, key by key."""
+        found = []
+        for key, schema in self._schema.items():
+            if key not in token.fields:
+                found.append(f"the token lacks {key!r}")
+                continue
+            try:
+                schema.validate_python(token.fields[key], strict=True)
+            except ValidationError as error:
+                said = error.errors()[0]["msg"]
+                found.append(f"{key!r} of the token is {token.fields[key]!r}: {said}")
+        return found
 
     def process(self, token: Token) -> Outcome:
         """Work on a token, and return it as it is now, changed as needed.

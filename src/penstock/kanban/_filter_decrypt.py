@@ -1,5 +1,6 @@
 """Decryptor: OpenPGP, by passphrase or by key; no secret is ever on a command line."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -41,6 +42,7 @@ class Decryptor(Filter):
     """
 
     arguments = DecryptorArguments
+    takes_data = True
 
     @classmethod
     def problems(cls, context: FilterContext) -> Iterable[str]:
@@ -66,11 +68,14 @@ class Decryptor(Filter):
             part = part_of(target)
             remove(part)
             self._decrypt(source, part)
+            self.context.failpoints.cross("decrypt.written")
             publish(part, target)
+            self.context.failpoints.cross("decrypt.published")
         elif not target.exists():
             raise PermanentError(f"the data file {source} is gone")
         if not self.args.keep:
             remove(source)
+            self.context.failpoints.cross("decrypt.removed")
         return token.with_data(reference(target.parent, target))
 
     def _decrypt(self, source: Path, part: Path) -> None:
@@ -85,26 +90,34 @@ class Decryptor(Filter):
         return secret.get_secret_value() if secret else ""
 
     def _with_gpg(self, source: Path, part: Path) -> None:
-        """K12: the passphrase goes through a pipe, and no agent stays behind to remember it."""
+        """The passphrase goes through a pipe, and no agent stays behind to remember it.
+
+        The output is a file that this process has opened: a gpg that outlives its worker for a
+        moment writes into a file without a name, never into that of the next attempt.
+        """
         home = self.context.temporary / "gnupg"
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         command = [
             "gpg", "--batch", "--quiet", "--yes", "--no-autostart", "--homedir", str(home),
-            "--pinentry-mode", "loopback", "--passphrase-fd", "0", "--output", str(part), "--decrypt", str(source),
+            "--pinentry-mode", "loopback", "--passphrase-fd", "0", "--output", "-", "--decrypt", str(source),
         ]  # fmt: skip
-        done = subprocess.run(
-            command,
-            input=self._passphrase().encode() + b"\n",
-            capture_output=True,
-            check=False,
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-        )
+        with part.open("wb") as output:
+            done = subprocess.run(
+                command,
+                input=self._passphrase().encode() + b"\n",
+                stdout=output,
+                stderr=subprocess.PIPE,
+                check=False,
+                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            )
         if done.returncode == 0:
             return
         remove(part)
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         said = lines[-1] if lines else f"exit code {done.returncode}"
-        if done.returncode < 0 or "No space left" in said:
+        if "No space left" in said:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(part))
+        if done.returncode < 0:
             raise RetryableError(f"gpg: {said}")
         raise PermanentError(f"{source.name} cannot be decrypted: {said}")
 

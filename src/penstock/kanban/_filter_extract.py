@@ -77,6 +77,7 @@ class Extractor(Filter):
     """
 
     arguments = ExtractorArguments
+    takes_data = True
 
     def process(self, token: Token) -> Outcome:
         archive = only_data(token, self.context)
@@ -84,11 +85,14 @@ class Extractor(Filter):
         if archive.exists():
             with scratch(folder) as part:
                 self._unpack(archive, part)
+                self.context.failpoints.cross("extract.unpacked")
                 publish_folder(part, folder)
+                self.context.failpoints.cross("extract.published")
         elif not folder.is_dir():
             raise PermanentError(f"the archive {archive} is gone")
         if not self.args.keep:
             remove(archive)
+            self.context.failpoints.cross("extract.removed")
         files = sum(found.is_file() for found in folder.rglob("*"))
         return token.with_data(reference(archive.parent, folder)).with_fields(files=files)
 
@@ -104,6 +108,7 @@ class Extractor(Filter):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("xb") as target:
                     guard.copy(source, target)
+                self.context.failpoints.cross("extract.member")
         except _DAMAGED as error:
             raise PermanentError(f"the archive {archive.name} is damaged: {error}") from error
         except FileExistsError as error:

@@ -19,7 +19,7 @@ from penstock.kanban._data import (
 )
 from penstock.kanban._errors import PermanentError
 from penstock.kanban._filter import Arguments, Filter, FilterContext, Outcome
-from penstock.kanban._token import Token
+from penstock.kanban._token import DataRef, Token
 
 
 class ModifierArguments(Arguments):
@@ -36,10 +36,11 @@ class Modifier(Filter):
     """Changes a copy of a token's directory, and packs it; the original goes when that is durable.
 
     Derive from it and write `modify`, or name a function. It may be called again after a crash,
-    on a fresh copy: what it does to the directory happens once.
+    with the same token and a fresh copy: what it does to the two happens once.
     """
 
     arguments = ModifierArguments
+    takes_data = True
 
     @classmethod
     def problems(cls, context: FilterContext) -> Iterable[str]:
@@ -59,25 +60,50 @@ class Modifier(Filter):
         return changed
 
     def process(self, token: Token) -> Outcome:
-        source = only_data(token, self.context)
+        """What was made is noted beside what it was made of, before that goes."""
+        cross = self.context.failpoints.cross
+        if len(token.data) == 2 and token.data[0] == self._made(token):
+            both = token
+        else:
+            both = self._modified(token)
+            cross("modify.published")
+            self.note(both)
+            cross("modify.noted")
+        made, source = both.data
+        remove(self.context.file(both, source))
+        cross("modify.removed")
+        return both.with_data(made)
+
+    def _target(self, token: Token) -> Path:
         packing = self.args.repack
-        target = source.parent / (
-            f"{token.id}.modified" if packing == "none" else f"{token.id}.{packing}"
+        name = f"{token.id}.modified" if packing == "none" else f"{token.id}.{packing}"
+        return self.context.processing(token) / name
+
+    def _made(self, token: Token) -> DataRef | None:
+        target = self._target(token)
+        return reference(target.parent, target) if target.exists() else None
+
+    def _modified(self, token: Token) -> Token:
+        """Publish the changed copy; the token then has both, the new one first."""
+        source, target, packing = (
+            only_data(token, self.context),
+            self._target(token),
+            self.args.repack,
         )
-        if not source.exists():
-            if not target.exists():
-                raise PermanentError(f"the data {source} is gone")
-            return token.with_data(reference(target.parent, target))
+        if not source.is_dir():
+            raise PermanentError(f"the directory {source} is gone")
         with scratch(source.parent / f"{token.id}.modified") as part:
             shutil.copytree(source, part, dirs_exist_ok=True)
+            self.context.failpoints.cross("modify.copied")
             changed = self.modify(part, token) or token
+            self.context.failpoints.cross("modify.changed")
             if packing == "none":
                 publish_folder(part, target)
             else:
                 _pack(part, part_of(target), packing)
                 publish(part_of(target), target)
-        remove(source)
-        return changed.with_data(reference(target.parent, target))
+        old = reference(source.parent, source)
+        return changed.with_data(reference(target.parent, target), old)
 
 
 def _pack(folder: Path, part: Path, packing: str) -> None:
@@ -121,7 +147,9 @@ class PythonFunction(Filter):
         return function_problems(str(context.args["function"]), context)
 
     def process(self, token: Token) -> Outcome:
-        return self._function(token, self.context) or token
+        outcome = self._function(token, self.context) or token
+        self.context.failpoints.cross("function.called")
+        return outcome
 
 
 def function_problems(text: str, context: FilterContext) -> Iterable[str]:

@@ -70,6 +70,7 @@ class Monitor(Filter):
         if time.monotonic() - self._asked >= every:
             self._states = self.ask()
             self._asked = time.monotonic()
+            self.context.failpoints.cross("monitor.asked")
         state = self._states.get(token.id, "unknown")
         if state == _READY:
             return token

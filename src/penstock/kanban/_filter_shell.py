@@ -54,6 +54,7 @@ class Shell(Filter):
             status = asyncio.run(run_process(spec, clock=SystemClock()))
         except ProcessStartError as error:
             raise PermanentError(str(error)) from error
+        self.context.failpoints.cross("shell.ended")
         said = _last_words(log)
         if status.code in self.args.permanent:
             raise PermanentError(f"{argv[0]} {status}: {said}")

@@ -1,6 +1,7 @@
 """Splitter and Collector: one token becomes many, and many become one again."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -30,7 +31,9 @@ class Splitter(Filter):
             raise PermanentError("it has no data files to split")
         size = self.args.size
         groups = [files[start : start + size] for start in range(0, len(files), size)]
-        return Split([self._child(token, number, groups) for number in range(len(groups))])
+        children = [self._child(token, number, groups) for number in range(len(groups))]
+        self.context.failpoints.cross("split.made")
+        return Split(children)
 
     def _files(self, token: Token, reference: DataRef) -> list[DataRef]:
         path = self.context.file(token, reference)
@@ -55,18 +58,16 @@ class Splitter(Filter):
 class Collector(Collecting):
     """Makes one token again of all the parts that a splitter made, once all of them are there."""
 
-    needs = ("parent", "part", "parts")
+    needs: ClassVar = {"parent": str, "part": int, "parts": int}
 
     def group(self, token: Token) -> tuple[str, int]:
-        missing = [key for key in self.needs if key not in token.fields]
-        if missing:
-            raise PermanentError(f"the token lacks {', '.join(missing)}")
         return str(token.fields["parent"]), int(token.fields["parts"])
 
     def collect(self, tokens: Sequence[Token]) -> Token:
         ordered = sorted(tokens, key=lambda token: int(token.fields["part"]))
         first = ordered[0]
         own = {key: value for key, value in first.fields.items() if key not in self.needs}
+        self.context.failpoints.cross("collect.made")
         return Token(
             str(first.fields["parent"]),
             first.processing_bucket,

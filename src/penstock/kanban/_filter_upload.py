@@ -1,14 +1,18 @@
 """Uploader: stores a token's data file where it is to stay, and sees that it is there."""
 
-import shutil
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from penstock.kanban._built_in import load
-from penstock.kanban._data import filled, only_data, part_of, publish, remove, sha256_of
+from pydantic import Field
+
+from penstock.kanban._config import StorageOptions
+from penstock.kanban._data import filled, only_data, remove, sha256_of
 from penstock.kanban._errors import PermanentError, RetryableError
-from penstock.kanban._filter import Arguments, Filter, Outcome
-from penstock.kanban._filter_download import local_path
+from penstock.kanban._filter import Arguments, Filter, FilterContext, Outcome
+from penstock.kanban._sources import local_path, place_problem, stores
+from penstock.kanban._targets import LocalTarget, StoreTarget, Target
 from penstock.kanban._token import DataRef, Token
 
 
@@ -18,56 +22,81 @@ class UploaderArguments(Arguments):
     target: str = ""
     """A URL or path with `{barcode}`; by default the token's done bucket, under the file's own name."""
 
+    verify: Literal["checksum", "size"] = "checksum"
+    """What is compared of an object afterwards: `checksum` reads it back, which doubles the traffic."""
+
     keep: bool = False
     """Keep the file in the processing bucket."""
+
+    storage_options: StorageOptions = Field(default_factory=dict, repr=False)
+    """Of the object store, where they differ from those under `global`."""
 
 
 class Uploader(Filter):
     """Stores the file, verifies it, then removes the local one.
 
     Idempotent: the same bytes under the same name, however often; what is there with the size and
-    checksum of the token is not written again. Stores are verified by size; local files by checksum.
+    checksum of the token is not written again.
     """
 
     arguments = UploaderArguments
+    takes_data = True
+
+    @classmethod
+    def problems(cls, context: FilterContext) -> Iterable[str]:
+        args = UploaderArguments.model_validate(dict(context.args))
+        options = args.storage_options or context.settings.storage_options
+        for url in (args.target, context.settings.done_bucket + "/"):
+            if said := place_problem(url, context.root, options):
+                yield said
 
     def process(self, token: Token) -> Outcome:
         source = only_data(token, self.context)
-        url = filled(self.args.target, token) or str(self.context.done(token) / source.name)
-        checksum = token.data[0].sha256 if token.data else ""
         if source.is_dir():
             raise PermanentError(f"{source.name} is a directory; pack it before the upload")
-        local = local_path(url, self.context.root)
-        if local is not None:
-            size = self._store_locally(source, local, checksum)
-        else:
-            size = self._store(source, url, token)
+        url = filled(self.args.target, token) or self._default(token, source)
+        size, checksum = self._expected(token, source)
+        target = self._target(url)
+        if not source.exists():
+            if not target.holds(size, checksum):
+                raise PermanentError(f"the data file {source} is gone")
+        elif not (self.args.verify == "checksum" and target.holds(size, checksum)):
+            target.store(source)
+            self.context.failpoints.cross("upload.stored")
+            if not target.holds(size, checksum):
+                raise RetryableError(f"what {url} holds is not what was sent from {source.name}")
+        self.context.failpoints.cross("upload.verified")
         if not self.args.keep:
             remove(source)
+            self.context.failpoints.cross("upload.removed")
         return token.with_data(DataRef(url, size, checksum))
 
-    def _store_locally(self, source: Path, target: Path, checksum: str) -> int:
-        if not (target.exists() and checksum and sha256_of(target) == checksum):
-            if not source.exists():
-                raise PermanentError(f"the data file {source} is gone")
-            part = part_of(target)
-            shutil.copyfile(source, part)
-            if sha256_of(part) != (checksum or sha256_of(source)):
-                raise RetryableError(
-                    f"what was written to {target} is not what {source.name} holds"
-                )
-            publish(part, target)
-        return target.stat().st_size
-
-    def _store(self, source: Path, url: str, token: Token) -> int:
-        size_of: Any = load("penstock.kanban._stores", "size_of", self.context.root)
-        store: Any = load("penstock.kanban._stores", "store", self.context.root)
+    def _expected(self, token: Token, source: Path) -> tuple[int, str]:
+        """Size and checksum of what is to be stored; the file must be what the token says."""
+        said = token.data[0] if token.data else None
         if not source.exists():
-            if token.data and size_of(url) == token.data[0].size:
-                return token.data[0].size
-            raise PermanentError(f"the data file {source} is gone")
-        size = source.stat().st_size
-        store(source, url)
-        if size_of(url) != size:
-            raise RetryableError(f"{url} does not have the {size:,} bytes that were sent")
-        return size
+            return (said.size, said.sha256) if said else (0, "")
+        size, checksum = source.stat().st_size, sha256_of(source)
+        if said and said.sha256 and said.sha256 != checksum:
+            raise PermanentError(
+                f"{source.name} was changed or damaged: expected sha256 {said.sha256}, got {checksum}"
+            )
+        return size, checksum
+
+    def _default(self, token: Token, source: Path) -> str:
+        bucket = token.done_bucket or self.context.settings.done_bucket
+        if local_path(bucket, self.context.root) is None:
+            return f"{bucket.rstrip('/')}/{source.name}"
+        return str(self.context.done(token) / source.name)
+
+    def _target(self, url: str) -> Target:
+        local = local_path(url, self.context.root)
+        if local is not None:
+            return LocalTarget(local)
+        return StoreTarget(self._stores, url, read_back=self.args.verify == "checksum")
+
+    @cached_property
+    def _stores(self) -> Any:
+        return stores(
+            self.context.root, self.args.storage_options or self.context.settings.storage_options
+        )

@@ -16,7 +16,10 @@ from penstock.kanban._disk import Disk
 from penstock.kanban._filter import Collecting, Filter, FilterContext
 
 CONFIG_NAME = "penstock.kanban.yaml"
-_SECRET = re.compile(r"(^|_)(passphrase|password|secret|secret_key|api_key)$")
+_SECRET = re.compile(
+    r"(^|_)(passphrase|password|secret|secret_key|secret_access_key|session_token|api_key"
+    r"|account_key|sas_token|client_secret)$"
+)
 _REFERENCE = re.compile(r"\$\{(file|env|cmd):[^{}]+\}|\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _WAYS = "write ${file:PATH}, ${env:NAME} or ${cmd:COMMAND} instead, such as ${cmd:pass show books}"
 
@@ -41,6 +44,10 @@ class Board:
     def state(self) -> Path:
         """Where ledger, control and caches lie."""
         return self.root / self.settings.state_dir
+
+    def tally(self, worker: str) -> Path:
+        """Where a worker counts what it does."""
+        return self.state / "tally" / worker
 
     def filter(self, name: str) -> FilterConfig | None:
         """A filter by its name."""
@@ -195,6 +202,12 @@ def _filter_problems(board: Board, document: Document) -> Iterator[Problem]:
         except ValueError as error:
             yield document.problem((*place, "class"), str(error))
             continue
+        if not isinstance(kind.needs, Mapping):
+            yield document.problem(
+                (*place, "class"),
+                f"`needs` of {config.class_} is no mapping",
+                'write names and types: {"shelf": str}',
+            )
         if issubclass(kind, Collecting) and config.workers > 1:
             yield document.problem((*place, "workers"), "a collector works with one worker")
         yield from _argument_problems(board, document, kind, index)

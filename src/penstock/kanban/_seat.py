@@ -54,7 +54,7 @@ class Seat:
         self.worker = worker
         self.into = into
         self.hands: dict[str, Claim] = {}
-        self._stage = stage or bucket.name
+        self.stage = stage or bucket.name
         self._folder = f"{bucket.places.claimed}/{worker}"
         self._descriptor = -1
         self._order = Order(bucket.places, wall=self._wall, seed=worker)
@@ -191,6 +191,15 @@ class Seat:
         for claim in claims:
             del self.hands[claim.path]
 
+    def note(self, claim: Claim, token: Token) -> Claim:
+        """Write down what is known of a token in hand; it stays there. Returns the claim as it is now."""
+        with self.bucket.translated():
+            self._rewrite(claim, token)
+        self.bucket.failpoints.cross("seat.noted")
+        noted = replace(claim, token=token)
+        self.hands[claim.path] = noted
+        return noted
+
     def fail(self, claim: Claim, reason: str) -> None:
         """Put the token into `errors/`, with the reason: no further attempt can help."""
         changed = self._visited(claim, claim.token, "failed", why=reason, reason=reason)
@@ -266,7 +275,7 @@ class Seat:
         self, claim: Claim, token: Token, result: str, *, why: str = "", **changes: Any
     ) -> Token:
         end = stamp(self.bucket.clock.now())
-        visit = Visit(self._stage, self.worker, claim.start, end, result, why)
+        visit = Visit(self.stage, self.worker, claim.start, end, result, why)
         return token.with_visit(visit, **changes)
 
     def _hand_on(self, claim: Claim, token: Token, into: Bucket) -> None:

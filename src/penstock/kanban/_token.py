@@ -107,6 +107,21 @@ class Token:
         """A copy with one more visit in its history, of which the last 200 are kept."""
         return replace(self, history=(*self.history, visit)[-_HISTORY_KEPT:], **changes)
 
+    def finished(self, stage: str) -> bool:
+        """Whether a worker of this stage finished it, wrote that down, and died before it moved on.
+
+        What happened next was that death, and nothing else: somebody may also have put the token
+        back to have the work done again.
+        """
+        visits = list(self.history)
+        deaths = []
+        while visits and visits[-1].result == "crash":
+            deaths.append(visits.pop())
+        if not (deaths and visits):
+            return False
+        last = visits[-1]
+        return (last.stage, last.result, last.worker) == (stage, "done", deaths[-1].worker)
+
     def encode(self) -> bytes:
         """The JSON document, one line per part, ending in a line feed."""
         values: dict[str, Any] = {"barcode": self.id}

@@ -12,6 +12,7 @@ from penstock.kanban._load import Board, snapshot_board
 from penstock.kanban._loop import FilterLoop
 from penstock.kanban._places import Places
 from penstock.kanban._seat import Seat
+from penstock.kanban._tally import Tally
 from penstock.kanban._token import Priority
 from penstock.kanban._watch import Watch
 from penstock.telemetry import get_logger, setup_logs
@@ -57,12 +58,16 @@ def work(board: Board, name: str, worker: str, failpoints: Failpoints) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the orchestrator says when
     filter_ = find_class(config.class_, board.root)(
-        board.context(config, asked_to_stop=lambda: stop.asked)
+        board.context(config, asked_to_stop=lambda: stop.asked, failpoints=failpoints)
     )
     with Seat(bucket, worker, into=into, stage=name) as seat:
         log = get_logger(f"penstock.kanban.{name}")
-        loop = FilterLoop(filter_, seat, retry=config.retry, timeout=config.timeout, log=log)
+        tally = Tally(board.tally(worker))
+        loop = FilterLoop(
+            filter_, seat, retry=config.retry, timeout=config.timeout, log=log, tally=tally
+        )
         loop.run(watch)
+        tally.close()
     watch.close()
 
 

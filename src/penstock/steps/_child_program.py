@@ -1,7 +1,10 @@
 """What the executors share that run a Python program of ours: arguments in, result and failure out."""
 
+import asyncio
+import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,23 @@ class ProgramExecutor(LocalExecutor):
         except StepFailedError as error:
             raise _as_told(folder, error) from error
         return _read(result)
+
+    async def artifacts(self, work: executor.Work) -> tuple[executor.Artifact, ...]:
+        folder = self._place.files(work) / "artifacts"
+        return await asyncio.to_thread(lambda: tuple(_catalogued(folder, self._place.directory)))
+
+
+def _catalogued(folder: Path, state: Path) -> Iterator[executor.Artifact]:
+    """The files below a directory, each brought to the disk; what is a link leads elsewhere."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not path.is_file():
+            continue
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+            size = file.tell()
+        place = path.relative_to(state).as_posix()
+        yield executor.Artifact(path.relative_to(folder).as_posix(), size, digest, place)
 
 
 def _as_told(folder: Path, error: StepFailedError) -> StepFailedError:

@@ -107,6 +107,10 @@ class LocalExecutor(Executor):
         """
         ...
 
+    async def artifacts(self, work: executor.Work) -> tuple[executor.Artifact, ...]:
+        """What work that succeeded left; nothing, where its kind has no place for it."""
+        return ()
+
     def handle(self, work: executor.Work) -> executor.JobHandle:
         name = hashlib.sha256(work.key.encode()).hexdigest()[:32]
         return executor.JobHandle(self.kind, name)
@@ -115,7 +119,7 @@ class LocalExecutor(Executor):
         known = self._jobs.get(handle.name)
         if known is not None and known.taken_up_again:
             return
-        task = asyncio.create_task(self.perform(work), name=f"steps/{self.kind}/{work.key}")
+        task = asyncio.create_task(self._do(work), name=f"steps/{self.kind}/{work.key}")
         self._jobs[handle.name] = _Job(task, work)
         self._forget_old()
 
@@ -158,6 +162,10 @@ class LocalExecutor(Executor):
         if not status.ok:
             raise StepFailedError(_class_of(status), self._said(work, status))
 
+    async def _do(self, work: executor.Work) -> tuple[Any, tuple[executor.Artifact, ...]]:
+        result = await self.perform(work)
+        return result, await self.artifacts(work)
+
     def _said(self, work: executor.Work, status: ExitStatus) -> str:
         line = self._place.logs.last_line(work.run, work.ref)
         return f"it {status}; its last line was: {line[:500]}" if line else f"it {status}"
@@ -185,7 +193,7 @@ def _ended(task: "asyncio.Task[Any]") -> executor.Observation:
         return executor.Observation(executor.JobState.STOPPED)
     error = task.exception()
     if error is None:
-        return executor.Observation(executor.JobState.SUCCEEDED, task.result())
+        return executor.Observation(executor.JobState.SUCCEEDED, *task.result())
     if isinstance(error, StepFailedError):
         failure = errors.Failure(error.error, error.message)
     else:

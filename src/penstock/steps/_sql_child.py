@@ -1,7 +1,4 @@
-"""Runs one query in a process of its own. This file is run as a script.
-
-It imports nothing of this package, so that it can be ended at any moment and stands in nobody's way.
-"""
+"""Runs one query in a process of its own, so that it can be ended at any moment. Run as a script."""
 
 import atexit
 import json
@@ -14,8 +11,15 @@ from typing import Any, NoReturn
 import duckdb
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from obstore.fsspec import FsspecStore
+
+from penstock.storage import split_options
 
 _CLASSES = (
+    (TableNotFoundError, "config"),
+    (CommitFailedError, "transient"),
+    (OSError, "transient"),
     (duckdb.ConstraintException, "data"),
     (duckdb.ConversionException, "data"),
     (duckdb.ParserException, "config"),
@@ -25,9 +29,23 @@ _CLASSES = (
 )
 
 
+class _Objects(FsspecStore):
+    """Objects as files for DuckDB, which has no client of its own without a download."""
+
+    # Named here, not when it is made: patterns are compared by the class, without the scheme.
+    protocol = "s3"
+
+
+class _ObjectsByOldName(FsspecStore):
+    """The same under the scheme that Hadoop gives it."""
+
+    protocol = "s3a"
+
+
 def main() -> int:
     """Run the query in `PENSTOCK_ARGS`; the exit code."""
     order = json.loads(Path(os.environ["PENSTOCK_ARGS"]).read_text(encoding="utf-8"))
+    order["storage"] = json.loads(os.environ["PENSTOCK_STORAGE_OPTIONS"])
     try:
         result = _run(order)
     except Exception as error:  # noqa: BLE001 - whatever the query did is reported
@@ -41,8 +59,15 @@ def main() -> int:
 
 def _run(order: dict[str, Any]) -> dict[str, Any]:
     connection = duckdb.connect()
+    config, client = split_options(order["storage"])
+    for files in (
+        _Objects("s3", config=config, client_options=client),
+        _ObjectsByOldName("s3a", config=config, client_options=client),
+    ):
+        connection.register_filesystem(files)
     for view, table in order["tables"].items():
-        connection.register(view, DeltaTable(table).to_pyarrow_dataset())
+        opened = DeltaTable(table, storage_options=_options(table, order))
+        connection.register(view, opened.to_pyarrow_dataset())
     *first, last = connection.extract_statements(order["text"])
     for statement in first:
         connection.execute(statement, _bound(statement, order["bind"]))
@@ -58,46 +83,70 @@ def _bound(statement: Any, values: dict[str, Any]) -> dict[str, Any]:
     return {name: values[name] for name in statement.named_parameters}
 
 
+def _options(path: str, order: dict[str, Any]) -> dict[str, str] | None:
+    """What deltalake needs to know of a table's store; without the condition S3 needs a lock table."""
+    if "://" not in path:
+        return None
+    return {"aws_conditional_put": "etag", **order["storage"]}
+
+
+class _Target:
+    """The table that the rows go to, which may not be there yet."""
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        self._path = order["write"]["table"]
+        self._options = _options(self._path, order)
+        self._columns = order["write"]["partition_by"] or None
+
+    def table(self) -> DeltaTable | None:
+        if not DeltaTable.is_deltatable(self._path, self._options):
+            return None
+        return DeltaTable(self._path, storage_options=self._options)
+
+    def write(self, rows: pa.Table, **how: Any) -> None:
+        write_deltalake(
+            self._path, rows, partition_by=self._columns, storage_options=self._options, **how
+        )
+
+    def told(self, rows: pa.Table) -> dict[str, Any]:
+        version = DeltaTable(self._path, storage_options=self._options).version()
+        return {"rows": rows.num_rows, "table": self._path, "version": version}
+
+
 def _append(order: dict[str, Any], rows: pa.Table) -> dict[str, Any]:
     """Append once: the table itself remembers which work it has. Source: Delta protocol, `txn`."""
-    path, key = order["write"]["table"], order["key"]
-    if _is_table(path) and DeltaTable(path).transaction_version(key) is not None:
-        return _told(path, rows)
-    write_deltalake(
-        path,
-        rows,
-        mode="append",
-        partition_by=order["write"]["partition_by"] or None,
-        commit_properties=CommitProperties(app_transactions=[Transaction(key, 1)]),
-    )
-    return _told(path, rows)
+    target, key = _Target(order), order["key"]
+    if (table := target.table()) is None or table.transaction_version(key) is None:
+        once = CommitProperties(app_transactions=[Transaction(key, 1)])
+        target.write(rows, mode="append", commit_properties=once)
+    return target.told(rows)
 
 
 def _overwrite(order: dict[str, Any], rows: pa.Table) -> dict[str, Any]:
     """Replace the partitions that the rows belong to, and no others."""
-    path, columns = order["write"]["table"], order["write"]["partition_by"]
-    if not _is_table(path):
-        write_deltalake(path, rows, partition_by=columns)
+    target, columns = _Target(order), order["write"]["partition_by"]
+    if target.table() is None:
+        target.write(rows)
     elif rows.num_rows:
         values = rows.group_by(columns).aggregate([]).to_pylist()
         predicate = " OR ".join(
             "(" + " AND ".join(_equal(name, value) for name, value in row.items()) + ")"
             for row in values
         )
-        write_deltalake(path, rows, mode="overwrite", predicate=predicate)
-    return _told(path, rows)
+        target.write(rows, mode="overwrite", predicate=predicate)
+    return target.told(rows)
 
 
 def _merge(order: dict[str, Any], rows: pa.Table) -> dict[str, Any]:
     """Update rows whose keys are there, insert the others."""
-    path = order["write"]["table"]
-    if not _is_table(path):
-        write_deltalake(path, rows, partition_by=order["write"]["partition_by"] or None)
-        return _told(path, rows)
+    target = _Target(order)
+    if (table := target.table()) is None:
+        target.write(rows)
+        return target.told(rows)
     same = " AND ".join(f't."{name}" = s."{name}"' for name in order["write"]["keys"])
-    merger = DeltaTable(path).merge(rows, same, source_alias="s", target_alias="t")
+    merger = table.merge(rows, same, source_alias="s", target_alias="t")
     merger.when_matched_update_all().when_not_matched_insert_all().execute()
-    return _told(path, rows)
+    return target.told(rows)
 
 
 def _equal(name: str, value: Any) -> str:
@@ -105,14 +154,6 @@ def _equal(name: str, value: Any) -> str:
         return f'"{name}" IS NULL'
     quoted = "'" + str(value).replace("'", "''") + "'"
     return f'"{name}" = {value if isinstance(value, (int, float)) else quoted}'
-
-
-def _is_table(path: str) -> bool:
-    return bool(DeltaTable.is_deltatable(path))
-
-
-def _told(path: str, rows: pa.Table) -> dict[str, Any]:
-    return {"rows": rows.num_rows, "table": path, "version": DeltaTable(path).version()}
 
 
 _WRITES = {"append": _append, "overwrite-partition": _overwrite, "merge": _merge}

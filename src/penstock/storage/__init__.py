@@ -18,7 +18,7 @@ from penstock.storage._errors import (
     reason_of,
 )
 from penstock.storage._local import LocalStore
-from penstock.storage._pool import StoragePool, open_store
+from penstock.storage._pool import StoragePool, open_store, split_options
 from penstock.storage._remote import RemoteStore
 from penstock.storage._store import ObjectMeta, ObjectStore
 
@@ -36,6 +36,7 @@ __all__ = [
     "open_store",
     "place_file",
     "reason_of",
+    "split_options",
     "sync_directory",
     "write_atomic",
     "write_if_absent",

@@ -51,10 +51,12 @@ class LocalStore(ObjectStore):
             return None
         return _meta(key, status) if stat.S_ISREG(status.st_mode) else None
 
-    def open(self, key: str, *, version: str | None = None) -> RawIOBase:
+    def open(self, key: str, *, version: str | None = None, start: int = 0) -> RawIOBase:
         path = self._path(key)
         with _translated(path):
-            return _LocalReader(path, version)
+            reader = _LocalReader(path, version)
+            reader.seek(start)
+            return reader
 
     def list(self, prefix: str = "", *, start_after: str = "") -> Iterator[ObjectMeta]:
         top = self._path(prefix) if prefix.strip("/") else self._root

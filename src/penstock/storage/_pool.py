@@ -94,6 +94,19 @@ def open_store(url: str, options: Mapping[str, str] | None = None) -> ObjectStor
     return StoragePool(connection_pooling=False).open(url, options)
 
 
+def split_options(options: Mapping[str, str]) -> tuple[Any, Any]:
+    """Return what obstore takes as `config` and as `client_options`, from keys as deltalake takes them."""
+    client = {}
+    config = {}
+    for key, value in options.items():
+        short = key.lower().removeprefix("aws_")
+        if short in _CLIENT_OPTIONS:
+            client[short] = str(value)
+        else:
+            config[key.lower()] = str(value)
+    return config, client
+
+
 def _parts(url: str) -> tuple[str, str, str]:
     if "://" not in url:
         return "file", "", str(Path(url).absolute())
@@ -114,15 +127,7 @@ def _parts(url: str) -> tuple[str, str, str]:
 def _connect(scheme: str, bucket: str, options: Mapping[str, str], retries: int) -> Client:
     if scheme == "memory":
         return MemoryStore()
-    given = {key.lower(): str(value) for key, value in options.items()}
-    client: Any = {}
-    config: Any = {}
-    for key, value in given.items():
-        short = key.removeprefix("aws_")
-        if short in _CLIENT_OPTIONS:
-            client[short] = value
-        else:
-            config[key] = value
+    config, client = split_options(options)
     retry: RetryConfig = {"max_retries": retries, "retry_timeout": timedelta(seconds=30)}
     try:
         return from_url(

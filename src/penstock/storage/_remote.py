@@ -62,13 +62,13 @@ class RemoteStore(ObjectStore):
         except NotFoundError:
             return None
 
-    def open(self, key: str, *, version: str | None = None) -> io.RawIOBase:
+    def open(self, key: str, *, version: str | None = None, start: int = 0) -> io.RawIOBase:
         found = self.head(key)
         if found is None:
             raise NotFoundError(self._at(key))
         if version is not None and found.version != version:
             raise ChangedError(self._at(key), version, found.version)
-        return _RemoteReader(self, found)
+        return _RemoteReader(self, found, start)
 
     def read_range(self, meta: ObjectMeta, start: int) -> bytes:
         """The next bytes of an object from `start`, at least one before its end.
@@ -154,11 +154,11 @@ class RemoteStore(ObjectStore):
 class _RemoteReader(io.RawIOBase):
     """Reads one version of an object in ranges, so that a slow consumer holds no connection open."""
 
-    def __init__(self, store: RemoteStore, meta: ObjectMeta) -> None:
+    def __init__(self, store: RemoteStore, meta: ObjectMeta, start: int) -> None:
         super().__init__()
         self._store = store
         self._meta = meta
-        self._fetched = 0
+        self._fetched = start
         self._chunk = memoryview(b"")
 
     def readable(self) -> bool:

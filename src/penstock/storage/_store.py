@@ -50,8 +50,8 @@ class ObjectStore(Protocol):
         """What is known of the object, or None where there is none."""
         ...
 
-    def open(self, key: str, *, version: str | None = None) -> RawIOBase:
-        """A stream over the object's bytes, in bounded memory; the caller closes it.
+    def open(self, key: str, *, version: str | None = None, start: int = 0) -> RawIOBase:
+        """A stream over the object's bytes from `start`, in bounded memory; the caller closes it.
 
         Reading raises ChangedError as soon as the object is seen to be another than at its start,
         or than `version`; for a local file at the latest when its end is read.

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from penstock.store._database import Database, Micros, moment
 from penstock.store._rows import Versions
-from penstock.workflow import Pipeline, codec, event, states, store
+from penstock.workflow import Pipeline, codec, event, executor, states, store
 
 _COLUMNS: Final = "position, tenant, run, pipeline, digest, event"
 
@@ -22,6 +22,9 @@ class SqliteOutbox(store.Outbox):
 
     async def read(self, *, after: int, limit: int) -> Sequence[store.OutboxEvent]:
         return await self._database.read(partial(_read, after, limit))
+
+    async def end(self) -> int:
+        return await self._database.read(_end)
 
     async def cursor(self, consumer: str) -> int:
         return await self._database.read(partial(_cursor, consumer))
@@ -47,6 +50,9 @@ class SqliteArchive(store.Archive):
     ) -> Sequence[store.OutboxEvent]:
         return await self._database.read(partial(_events, tenant, run, after, limit))
 
+    async def artifacts(self, tenant: str, run: str) -> Sequence[store.KeptArtifact]:
+        return await self._database.read(partial(_artifacts, tenant, run))
+
     async def history(self, tenant: str, run: str) -> Sequence[tuple[datetime, event.Event]]:
         return await self._database.read(partial(_history, tenant, run))
 
@@ -69,6 +75,11 @@ def _outbox_event(row: tuple[Any, ...]) -> store.OutboxEvent:
     position, tenant, run, pipeline, digest, text = row
     told = codec.decode_domain(json.loads(text), place=f"event {position}")
     return store.OutboxEvent(position, tenant, run, pipeline, digest, told)
+
+
+def _end(db: sqlite3.Connection, _: Micros) -> int:
+    (found,) = db.execute("SELECT coalesce(max(position), 0) FROM outbox").fetchone()
+    return int(found)
 
 
 def _cursor(consumer: str, db: sqlite3.Connection, _: Micros) -> int:
@@ -113,6 +124,20 @@ def _events(
     return [_outbox_event(row) for row in rows]
 
 
+def _artifacts(
+    tenant: str, run: str, db: sqlite3.Connection, _: Micros
+) -> list[store.KeptArtifact]:
+    rows = db.execute(
+        "SELECT step, item, attempt, name, size, sha256, place FROM artifact"
+        " WHERE tenant = ? AND run = ? ORDER BY step, item, name",
+        (tenant, run),
+    )
+    return [
+        store.KeptArtifact(step, item, attempt, executor.Artifact(*left))
+        for step, item, attempt, *left in rows
+    ]
+
+
 def _history(
     tenant: str, run: str, db: sqlite3.Connection, _: Micros
 ) -> list[tuple[datetime, event.Event]]:
@@ -129,8 +154,11 @@ def _versions_of(
     tenant: str, pipeline: str, db: sqlite3.Connection, _: Micros
 ) -> list[store.VersionSummary]:
     rows = db.execute(
-        "SELECT digest, created_at FROM version WHERE tenant = ? AND pipeline = ?"
+        "SELECT digest, created_at, state FROM version WHERE tenant = ? AND pipeline = ?"
         " ORDER BY created_at DESC, digest",
         (tenant, pipeline),
     )
-    return [store.VersionSummary(digest, moment(at)) for digest, at in rows]
+    return [
+        store.VersionSummary(digest, moment(at), states.VersionState(state))
+        for digest, at, state in rows
+    ]

@@ -43,10 +43,50 @@ class Versions:
         return known
 
     def put(self, db: sqlite3.Connection, now: Micros, tenant: str, pipeline: Pipeline) -> None:
-        """Keep a version, if it is new."""
+        """Keep a version with its first state, if it is new."""
         db.execute(
-            "INSERT OR IGNORE INTO version VALUES (?, ?, ?, ?, ?)",
-            (tenant, pipeline.digest, pipeline.name, pipeline.encode(), now),
+            "INSERT OR IGNORE INTO version (tenant, digest, pipeline, text, created_at, state)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                tenant,
+                pipeline.digest,
+                pipeline.name,
+                pipeline.encode(),
+                now,
+                str(states.VersionState.DRAFT),
+            ),
+        )
+
+    def move(
+        self, db: sqlite3.Connection, tenant: str, pipeline: Pipeline, to: states.VersionState
+    ) -> states.VersionState:
+        """Bring a version that is kept to a state, where the table allows it."""
+        place = (tenant, pipeline.digest)
+        (text,) = db.execute(
+            "SELECT state FROM version WHERE tenant = ? AND digest = ?", place
+        ).fetchone()
+        found = states.VersionState(text)
+        if found is not to:
+            subject = f"version {pipeline.digest[:12]} of pipeline {pipeline.name!r}"
+            states.advance(subject, found, to)
+            db.execute(
+                "UPDATE version SET state = ? WHERE tenant = ? AND digest = ?", (str(to), *place)
+            )
+        return to
+
+    def require_valid(
+        self, db: sqlite3.Connection, now: Micros, tenant: str, pipeline: Pipeline
+    ) -> None:
+        """Keep a version that is about to run: a draft becomes VALIDATED by it."""
+        self.put(db, now, tenant, pipeline)
+        db.execute(
+            "UPDATE version SET state = ? WHERE tenant = ? AND digest = ? AND state = ?",
+            (
+                str(states.VersionState.VALIDATED),
+                tenant,
+                pipeline.digest,
+                str(states.VersionState.DRAFT),
+            ),
         )
 
     def _keep(self, tenant: str, digest: str, pipeline: Pipeline) -> None:

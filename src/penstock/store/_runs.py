@@ -17,7 +17,18 @@ from penstock.store._rows import (
     run_values,
     stored_run,
 )
-from penstock.workflow import Store, codec, command, domain, event, record, store
+from penstock.workflow import (
+    Pipeline,
+    Store,
+    codec,
+    command,
+    domain,
+    event,
+    executor,
+    record,
+    states,
+    store,
+)
 
 _ENDS: Final = (
     event.AttemptSucceeded,
@@ -35,6 +46,15 @@ class SqliteRuns(Store):
         self._database = database
         self._versions = versions
 
+    async def keep(
+        self, tenant: str, pipeline: Pipeline, state: states.VersionState
+    ) -> states.VersionState:
+        def job(db: sqlite3.Connection, now: Micros) -> states.VersionState:
+            self._versions.put(db, now, tenant, pipeline)
+            return self._versions.move(db, tenant, pipeline, state)
+
+        return await self._database.write(job)
+
     async def create(self, run: store.StoredRun, decision: domain.Decision) -> bool:
         return await self._database.write(partial(self._create, run, decision))
 
@@ -49,9 +69,12 @@ class SqliteRuns(Store):
         *,
         lease: store.Lease | None = None,
         result: Any = None,
+        artifacts: Sequence[executor.Artifact] = (),
     ) -> None:
         change = _Change(run, event, decision)
-        await self._database.write(partial(change.apply, lease=lease, result=result))
+        await self._database.write(
+            partial(change.apply, lease=lease, result=result, artifacts=artifacts)
+        )
 
     async def results(self, tenant: str, run: str, steps: Collection[str]) -> Mapping[str, Any]:
         return await self._database.read(partial(self._results, tenant, run, steps))
@@ -72,7 +95,7 @@ class SqliteRuns(Store):
         ).fetchone()
         if known:
             return False
-        self._versions.put(db, now, run.tenant, run.pipeline)
+        self._versions.require_valid(db, now, run.tenant, run.pipeline)
         limits = run.pipeline.definition.spec.concurrency
         db.execute(
             "INSERT INTO run (tenant, run, pipeline, digest, run_key, run_trigger, lane, params,"
@@ -160,6 +183,7 @@ class _Change:
         *,
         lease: store.Lease | None,
         result: Any,
+        artifacts: Sequence[executor.Artifact],
     ) -> None:
         """Keep it, or raise `ConflictError`."""
         if lease is not None:
@@ -170,11 +194,27 @@ class _Change:
         if isinstance(self._event, event.AttemptSucceeded) and not self._event.ref.undo:
             ref = self._event.ref
             if self._succeeded(ref):
-                db.execute(
-                    "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?)",
-                    (*self._id, ref.step, ref.item, dumped(result)),
-                )
+                self._write_outcome(db, ref, result, artifacts)
         self.write_rest(db, now)
+
+    def _write_outcome(
+        self,
+        db: sqlite3.Connection,
+        ref: record.AttemptRef,
+        result: Any,
+        artifacts: Sequence[executor.Artifact],
+    ) -> None:
+        place = (*self._id, ref.step, ref.item)
+        db.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?)", (*place, dumped(result)))
+        db.executemany(
+            "INSERT OR REPLACE INTO artifact"
+            " (tenant, run, step, item, name, attempt, size, sha256, place)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (*place, left.name, ref.number, left.size, left.sha256, left.place)
+                for left in artifacts
+            ],
+        )
 
     def write_steps(self, db: sqlite3.Connection, steps: Any) -> None:
         """The rows of steps that changed."""

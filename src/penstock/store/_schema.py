@@ -93,7 +93,17 @@ CREATE TABLE outbox (
 CREATE TABLE consumer (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-MIGRATIONS: Final = (_FIRST,)
+_SECOND: Final = """
+ALTER TABLE version ADD COLUMN state TEXT NOT NULL DEFAULT 'VALIDATED';
+
+CREATE TABLE artifact (
+  tenant TEXT NOT NULL, run TEXT NOT NULL, step TEXT NOT NULL, item INTEGER NOT NULL,
+  name TEXT NOT NULL, attempt INTEGER NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL,
+  place TEXT NOT NULL, PRIMARY KEY (tenant, run, step, item, name)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final = (_FIRST, _SECOND)
 """What brings a store from each version to the next; a new one is an empty store of version 0."""
 
 

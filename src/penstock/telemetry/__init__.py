@@ -7,7 +7,10 @@ Does not: keep global state (only `setup_logs` touches the process, and takes it
 what the numbers mean.
 """
 
-from penstock.telemetry._exposition import exposition
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from penstock.telemetry._address import AddressError
 from penstock.telemetry._health import (
     HealthBoard,
     HealthComponent,
@@ -15,7 +18,8 @@ from penstock.telemetry._health import (
     HealthReport,
     HealthState,
 )
-from penstock.telemetry._logs import LEVELS, Logger, get_logger, setup_logs
+from penstock.telemetry._logger import Logger, get_logger
+from penstock.telemetry._logs import LEVELS, setup_logs
 from penstock.telemetry._metrics import (
     SECONDS_BUCKETS,
     Counter,
@@ -25,10 +29,14 @@ from penstock.telemetry._metrics import (
     MetricError,
     Metrics,
 )
-from penstock.telemetry._progress import Progress, ProgressRow, ProgressSource, plain_line
+from penstock.telemetry._progress import Progress, ProgressSource
+from penstock.telemetry._progress_row import ProgressRow, plain_line
 from penstock.telemetry._rate import RateLimit
-from penstock.telemetry._server import AddressError, TelemetryServer
+from penstock.telemetry._server import TelemetryServer
 from penstock.telemetry._utilization import Utilization
+
+if TYPE_CHECKING:
+    from penstock.telemetry._exposition import exposition
 
 __all__ = [
     "LEVELS",
@@ -57,3 +65,10 @@ __all__ = [
     "plain_line",
     "setup_logs",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load the text form of the metrics, with its library, when it is asked for."""
+    if name != "exposition":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module("penstock.telemetry._exposition").exposition

@@ -17,6 +17,7 @@ from penstock.testing._flow_fakes import CrashingSource, ListSink, ListSource
 from penstock.testing._line_generator import GeneratedLines, generate
 from penstock.testing._line_mutator import generate_damaged, mutate
 from penstock.testing._sink_conformance import EventSinkConformance
+from penstock.testing._source_conformance import SourceConformance
 from penstock.testing._store_conformance import StoreConformance
 from penstock.testing._table_conformance import TableConformance
 from penstock.testing._tables import MemoryCommit, MemoryTable
@@ -35,6 +36,7 @@ __all__ = [
     "ListSource",
     "MemoryCommit",
     "MemoryTable",
+    "SourceConformance",
     "StoreConformance",
     "TableConformance",
     "Wanted",

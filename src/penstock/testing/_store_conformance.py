@@ -11,7 +11,9 @@ from penstock.workflow import (
     decide,
     errors,
     event,
+    executor,
     outstanding,
+    record,
     states,
     store,
 )
@@ -125,10 +127,56 @@ class StoreConformance(QueueConformance):
                     told.event for told in found if told.run == run
                 ]
             assert [told.position for told in found] == sorted(told.position for told in found)
+            assert await bench.stores.outbox.end() == found[-1].position
             assert await bench.stores.outbox.cursor("audit") == 0
             await bench.stores.outbox.advance("audit", 5)
             await bench.stores.outbox.advance("audit", 3)
             assert await bench.stores.outbox.cursor("audit") == 5
+
+        self.check(scenario)
+
+    def test_what_a_step_left_is_catalogued_with_its_success(self) -> None:
+        """Once for each name, and seen by its tenant alone."""
+        left = (
+            executor.Artifact("a.csv", 3, "00", "x/a.csv"),
+            executor.Artifact("b", 0, "11", "b"),
+        )
+
+        async def scenario(bench: Bench) -> None:
+            await bench.started(make_pipeline("a"), "r")
+            (lease,) = await bench.claim()
+            ref = lease.attempt.ref
+            await bench.send("r", event.AttemptStarted(ref), lease=lease)
+            assert await bench.stores.archive.artifacts("t", "r") == []
+            await bench.send("r", event.AttemptSucceeded(ref), lease=lease, artifacts=left)
+
+            found = await bench.stores.archive.artifacts("t", "r")
+            assert found == [store.KeptArtifact("a", record.WHOLE, 1, each) for each in left]
+            assert await bench.stores.archive.artifacts("other", "r") == []
+
+        self.check(scenario)
+
+    def test_a_version_is_a_draft_until_it_is_valid(self) -> None:
+        """By its table: what has been valid is no draft again. A run makes its version valid."""
+        valid, draft = states.VersionState.VALIDATED, states.VersionState.DRAFT
+
+        async def scenario(bench: Bench) -> None:
+            kept, ran = make_pipeline("a"), make_pipeline("b")
+            for pipeline in (kept, ran):
+                assert await bench.stores.runs.keep("t", pipeline, draft) is draft
+            assert await bench.stores.runs.keep("t", kept, valid) is valid
+            assert await bench.stores.runs.keep("t", kept, valid) is valid
+            await bench.create(ran, "r")
+
+            found = {
+                each.digest: each.state for each in await bench.stores.archive.versions("t", "p")
+            }
+            assert found == {kept.digest: valid, ran.digest: valid}
+            try:
+                await bench.stores.runs.keep("t", kept, draft)
+            except errors.IllegalTransitionError:
+                return
+            raise AssertionError("expected an IllegalTransitionError")
 
         self.check(scenario)
 

@@ -44,6 +44,23 @@ class JobHandle:
     """What else it takes to find the job: an address, a namespace. Never a secret."""
 
 
+@dataclass(frozen=True)
+class Artifact:
+    """A file that the work left, for people or for further programs."""
+
+    name: str
+    """Its path below the attempt's directory of artifacts."""
+
+    size: int
+    """Bytes."""
+
+    sha256: str
+    """Of its content, in hexadecimal."""
+
+    place: str
+    """Where it is: a path below the state directory, or a URL."""
+
+
 class JobState(StrEnum):
     """What is known of the work."""
 
@@ -64,6 +81,9 @@ class Observation:
     state: JobState
     result: Any = None
     """What it returned: JSON of at most 64 KiB, or a reference to more."""
+
+    artifacts: tuple[Artifact, ...] = ()
+    """What it left, durable by then; with SUCCEEDED only."""
 
     failure: Failure | None = None
     """Set with FAILED, with the class by which the retry policy decides."""

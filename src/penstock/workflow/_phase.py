@@ -32,7 +32,7 @@ _VERSIONS: Final = {
 }
 
 
-def phase(version: VersionState, latest: RunRecord | None = None) -> Phase:
+def phase(version: VersionState, latest: RunRecord | RunState | None = None) -> Phase:
     """Return the phase of a pipeline.
 
     While a run is open: RETRYING if a step waits to be tried again, STEP_COMPLETED from a step's
@@ -42,12 +42,15 @@ def phase(version: VersionState, latest: RunRecord | None = None) -> Phase:
 
     Args:
         version: State of the current version.
-        latest: The newest run, open or ended; None if there was none.
+        latest: The newest run; its state alone will do where it has ended. None if there was none.
     """
-    if latest is None or latest.state is RunState.SKIPPED:
+    state = latest.state if isinstance(latest, RunRecord) else latest
+    if state is None or state is RunState.SKIPPED:
         return _VERSIONS.get(version, Phase.VALIDATED)
-    if latest.state in _ENDS:
-        return _ENDS[latest.state]
+    if state in _ENDS:
+        return _ENDS[state]
+    if not isinstance(latest, RunRecord):
+        return Phase.RUNNING
     if any(step.state is StepState.RETRYING for step in latest.steps.values()):
         return Phase.RETRYING
     return Phase.STEP_COMPLETED if latest.between_steps else Phase.RUNNING

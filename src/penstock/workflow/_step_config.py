@@ -49,6 +49,9 @@ class SqlConfig(Config):
     write: WriteConfig | None = None
     """Where the rows go; without it they are dropped."""
 
+    storage_options: dict[str, str | bool | int] = Field(default_factory=dict)
+    """Options of the object store, such as `aws_endpoint`, for all that the query reads and writes there."""
+
     @model_validator(mode="after")
     def _one_source(self) -> "SqlConfig":
         if (self.text is None) == (self.file is None):

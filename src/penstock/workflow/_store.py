@@ -14,10 +14,10 @@ from penstock.workflow._command import StartAttempt, TimerId
 from penstock.workflow._domain import Decision, DomainEvent
 from penstock.workflow._errors import WorkflowError
 from penstock.workflow._event import Event
-from penstock.workflow._executor import JobHandle
+from penstock.workflow._executor import Artifact, JobHandle
 from penstock.workflow._pipeline import Pipeline
 from penstock.workflow._run import RunRecord
-from penstock.workflow._states import RunState
+from penstock.workflow._states import RunState, VersionState
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,23 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class VersionSummary:
-    """A version of a definition, as it was kept with its first run."""
+    """A version of a definition."""
 
     digest: str
     created_at: datetime
+    state: VersionState
+
+
+@dataclass(frozen=True)
+class KeptArtifact:
+    """An artifact of a step's last attempt that succeeded."""
+
+    step: str
+    item: int
+    """Of a map; else -1."""
+
+    attempt: int
+    artifact: Artifact
 
 
 @dataclass(eq=False)
@@ -107,10 +120,21 @@ class ConflictError(WorkflowError):
 
 
 class Store(Protocol):
-    """Keeps runs: a row each, a row for each step, results, and the history of events."""
+    """Keeps versions, and runs: a row each, a row for each step, results, and the history of events."""
+
+    async def keep(self, tenant: str, pipeline: Pipeline, state: VersionState) -> VersionState:
+        """Keep a version that may not have run yet, or move it to a state.
+
+        Returns:
+            The state that it has now: one that it has already is no move.
+
+        Raises:
+            IllegalTransitionError: The table of states has no such move.
+        """
+        ...
 
     async def create(self, run: StoredRun, decision: Decision) -> bool:
-        """Keep a new run with its first decision, and its version if that is new.
+        """Keep a new run with its first decision, and its version, which is VALIDATED by then.
 
         Returns:
             False if the tenant has a run of that id already; then nothing was changed.
@@ -133,6 +157,7 @@ class Store(Protocol):
         *,
         lease: Lease | None = None,
         result: Any = None,
+        artifacts: Sequence[Artifact] = (),
     ) -> None:
         """Keep one decision whole: rows, history, timers, attempts to be claimed, domain events.
 
@@ -146,6 +171,7 @@ class Store(Protocol):
             lease: For events that an attempt reports: it must still be held, in the same statement.
                 Its handle is kept with it.
             result: What a successful attempt returned; JSON of at most 64 KiB.
+            artifacts: What it left.
 
         Raises:
             ConflictError: The run has another `version` by now, the lease is gone, or there is no
@@ -235,6 +261,10 @@ class Outbox(Protocol):
         """
         ...
 
+    async def end(self) -> int:
+        """Return the position of the newest event; 0 where there is none."""
+        ...
+
     async def cursor(self, consumer: str) -> int:
         """Return the position up to which a consumer has read; 0 for a new one."""
         ...
@@ -257,6 +287,10 @@ class Archive(Protocol):
         self, tenant: str, run: str, *, after: int = 0, limit: int = 1_000
     ) -> Sequence[OutboxEvent]:
         """Return the domain events of one run behind a `seq`, in order."""
+        ...
+
+    async def artifacts(self, tenant: str, run: str) -> Sequence[KeptArtifact]:
+        """Return what the steps of a run left, by step, item and name."""
         ...
 
     async def history(self, tenant: str, run: str) -> Sequence[tuple[datetime, Event]]:

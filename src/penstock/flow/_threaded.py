@@ -1,0 +1,103 @@
+"""A flow in a thread of its own, for callers that cannot wait on a loop."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from penstock.flow._report import FlowReport
+from penstock.flow._run import RunningFlow
+from penstock.flow._signals import SIGNALS, TwoSignals
+
+T = TypeVar("T")
+
+
+class FlowThread:
+    """Runs a flow to its end beside the caller's thread; a daemon, so that no flow keeps a program from ending."""
+
+    def __init__(self, start: Callable[[], RunningFlow]) -> None:
+        """Start it, and return when it runs.
+
+        Args:
+            start: Called on the loop of the thread; what it raises is raised here.
+        """
+        self._start = start
+        self._ready = threading.Event()
+        self._running: RunningFlow | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._released = asyncio.Event()
+        self._report: FlowReport | None = None
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="penstock flow", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._running is None:
+            self.wait()
+
+    def call_soon(self, function: Callable[[RunningFlow], object]) -> None:
+        """Have the loop of the flow call a function with it; nothing, where the flow has ended."""
+        loop, running = self._loop, self._running
+        if loop is None or running is None:
+            return
+        try:
+            loop.call_soon_threadsafe(function, running)
+        except RuntimeError:
+            return  # the loop is closed: the flow has ended
+
+    def ask(self, question: Coroutine[Any, Any, T]) -> T:
+        """Wait for what the loop of the flow answers, which is there until `wait`."""
+        assert self._loop is not None  # noqa: S101 - a thread that is ready has one
+        return asyncio.run_coroutine_threadsafe(question, self._loop).result()
+
+    def wait(self) -> FlowReport:
+        """Return when the flow has ended.
+
+        Raises:
+            FlowFailedError: It ended by a fatal error.
+        """
+        self.call_soon(lambda _: self._released.set())
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+        assert self._report is not None  # noqa: S101 - there is one or the other
+        return self._report
+
+    @contextmanager
+    def signals(self, drain_timeout: float) -> Iterator[None]:
+        """In the main thread: the first SIGINT or SIGTERM drains the flow, the second cancels it.
+
+        Handlers are set by `signal`, not by a loop: that which runs in this thread is held up by the caller.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        two = TwoSignals(
+            lambda: self.call_soon(lambda running: running.begin_drain(drain_timeout)),
+            lambda: self.call_soon(RunningFlow.begin_cancel),
+        )
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        for number in SIGNALS:
+            signal.signal(number, lambda *_: two.received())
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _run(self) -> None:
+        try:
+            self._report = asyncio.run(self._main())
+        except BaseException as error:  # noqa: BLE001 - carried over to the caller
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    async def _main(self) -> FlowReport:
+        self._loop = asyncio.get_running_loop()
+        async with self._start() as running:
+            self._running = running
+            self._ready.set()
+            await self._released.wait()
+            return await running.wait()
