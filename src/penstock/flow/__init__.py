@@ -13,6 +13,7 @@ Does not: know formats, tables or configuration files; draw live views.
 from penstock.flow._branch import merge, route, tee
 from penstock.flow._channel import Channel, MemoryChannel
 from penstock.flow._checkpoint import Checkpoint
+from penstock.flow._context import Context
 from penstock.flow._dead_letters import DeadLetter
 from penstock.flow._errors import (
     ChannelClosedError,
@@ -43,6 +44,7 @@ __all__ = [
     "ChannelClosedError",
     "Checkpoint",
     "CheckpointError",
+    "Context",
     "DeadLetter",
     "Drop",
     "EndOfSource",

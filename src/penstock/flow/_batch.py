@@ -6,11 +6,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from penstock.flow._context import given_batch
 from penstock.flow._errors import FatalError, ResultCountError
 from penstock.flow._message import Message
 from penstock.flow._work import Work
 
-Call = Callable[[list[Any]], Awaitable[Any]]
+Call = Callable[[Any], Awaitable[Any]]
 
 
 class Batcher:
@@ -133,7 +134,7 @@ async def run_batch(work: Work, batcher: Batcher, call: Call) -> None:
 async def settle_batch(work: Work, batch: list[Message[Any]], call: Call) -> None:
     """Run one attempt; halve the batch while it fails, until the culprits stand alone."""
     try:
-        results = await call([message.payload for message in batch])
+        results = await call(given_batch(work.context, batch))
         if work.stage.options.collective:
             results = list(results) if results is not None else []
         else:

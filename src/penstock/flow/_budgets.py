@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from penstock.base import Clock
-from penstock.flow._errors import ErrorBudgetError
+from penstock.flow._errors import ErrorBudgetError, FlowError
 from penstock.flow._statistics import Meter
 
 _WINDOW = 10.0
@@ -22,16 +22,13 @@ class BudgetOptions:
     max_dead: int | None = None
     max_dead_ratio: float | None = None
 
-    @property
-    def problem(self) -> str:
-        """What is wrong with them; empty where nothing is."""
-        if self.retry_budget is not None and not 0 <= self.retry_budget <= 1000:
-            return f"expected retry_budget to be retries per message, 0 or more, got {self.retry_budget}"
+    def __post_init__(self) -> None:
+        if self.retry_budget is not None and self.retry_budget < 0:
+            raise FlowError(f"expected retry_budget >= 0, got {self.retry_budget}")
         if self.max_dead is not None and self.max_dead < 0:
-            return f"expected max_dead >= 0, got {self.max_dead}"
+            raise FlowError(f"expected max_dead >= 0, got {self.max_dead}")
         if self.max_dead_ratio is not None and not 0 <= self.max_dead_ratio < 1:
-            return f"expected max_dead_ratio from 0 to below 1, got {self.max_dead_ratio}"
-        return ""
+            raise FlowError(f"expected max_dead_ratio from 0 to below 1, got {self.max_dead_ratio}")
 
 
 class RetryBudget:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from penstock.flow._batch import Batcher, settle_batch
 from penstock.flow._chunk import Answer, Stride
+from penstock.flow._context import given, given_each
 from penstock.flow._errors import FatalError, FlowError
 from penstock.flow._message import Message
 from penstock.flow._work import Work
@@ -91,7 +92,7 @@ async def _feed_chunks(work: Work, executor: Executor) -> None:
             if not chunk:
                 break
             await work.pay(len(chunk))
-            under_way.append((chunk, executor.send([message.payload for message in chunk])))
+            under_way.append((chunk, executor.send(given_each(work.context, chunk))))
         if not under_way:
             continue
         chunk, sent = under_way.popleft()
@@ -164,7 +165,7 @@ async def _feed_streams(work: Work, executor: Executor) -> None:
         await work.pay(1)
         started, blocked, emitted = time(), work.meter.blocked, 0
         try:
-            await executor.begin(leaf.payload)
+            await executor.begin(given(work.context, leaf))
             last = False
             while not last:
                 outputs, last = await executor.more()

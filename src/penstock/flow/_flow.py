@@ -51,6 +51,7 @@ class Flow(Chain):
         retry_budget: float | None = None,
         max_dead: int | None = None,
         max_dead_ratio: float | None = None,
+        once: str | Path | None = None,
     ) -> None:
         """Name a flow.
 
@@ -73,14 +74,13 @@ class Flow(Chain):
             max_dead: Most dead letters; one more ends the flow.
             max_dead_ratio: Most dead letters per message that has ended (`0.01`); looked at from 100
                 messages and from 1 / `max_dead_ratio` messages on, and at the end of the flow.
+            once: A directory in which `ctx.once` records what is done, see `Context`; default one that
+                lasts as long as the run.
         """
         if capacity < 1:
             raise FlowError(f"expected capacity >= 1, got {capacity}")
         if ack not in ("late", "early"):
             raise FlowError(f"expected ack to be late or early, got {ack!r}")
-        budgets = BudgetOptions(retry_budget, max_dead, max_dead_ratio)
-        if budgets.problem:
-            raise FlowError(budgets.problem)
         super().__init__(())
         self._options = FlowOptions(
             name=name,
@@ -91,7 +91,8 @@ class Flow(Chain):
             clock=clock or SystemClock(),
             seed=seed,
             early_ack=ack == "early",
-            budgets=budgets,
+            budgets=BudgetOptions(retry_budget, max_dead, max_dead_ratio),
+            once=None if once is None else str(Path(once).absolute()),
             checkpoint=checkpoint_of(checkpoint),
         )
 

@@ -25,6 +25,7 @@ class FlowOptions:
     seed: int | None
     early_ack: bool
     budgets: BudgetOptions
+    once: str | None
     checkpoint: Checkpoint | None
 
 

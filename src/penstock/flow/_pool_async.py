@@ -6,6 +6,7 @@ from types import BuiltinFunctionType
 from typing import Any
 
 from penstock.flow._batch import Batcher, run_batch
+from penstock.flow._context import bound, given
 from penstock.flow._errors import TooManyOutputsError
 from penstock.flow._message import Drop, Message, size_of
 from penstock.flow._watch import Lane, Watchdog
@@ -21,7 +22,7 @@ class AsyncPool:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._options = work.stage.options
-        self._function: Callable[[Any], Any] = work.stage.function
+        self._function: Callable[[Any], Any] = bound(work.context, work.stage.function)
         self._watchdog: Watchdog | None = None
         self.workers = self._options.workers
 
@@ -41,7 +42,7 @@ class AsyncPool:
                 work.group.create_task(run_batch(work, batcher, call), name=f"{name}/{number}")
                 for number in range(self.workers)
             ]
-        plain = not work.stage.expands and self._watchdog is None and work.toll is None
+        plain = not (work.stage.expands or self._watchdog or work.toll or work.context)
         loop = self._work_plain if plain else self._work_special
         return [
             work.group.create_task(loop(), name=f"{name}/{number}")
@@ -96,7 +97,7 @@ class AsyncPool:
                 burst = _BURST if each < _BRISK else 1
 
     async def _work_special(self) -> None:
-        """Generators, time-outs and rates."""
+        """Generators, time-outs, rates and contexts."""
         work, lane = self._work, Lane()
         lane.task = asyncio.current_task()
         while await work.wait_work():
@@ -115,9 +116,11 @@ class AsyncPool:
             if self._options.streaming:
                 emitted = await self._within(lane, self._stream(current))
             elif expands:
-                results = await self._within(lane, self._collect(current.payload))
+                results = await self._within(lane, self._collect(given(work.context, current)))
             else:
-                result = await self._within(lane, _resolved(self._function(current.payload)))
+                result = await self._within(
+                    lane, _resolved(self._function(given(work.context, current)))
+                )
         except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
             await work.fail(current, error)
             return
@@ -153,10 +156,10 @@ class AsyncPool:
     async def _stream(self, message: Message[Any]) -> int:
         emitted = 0
         if self._work.stage.is_async_generator:
-            async for result in self._function(message.payload):
+            async for result in self._function(given(self._work.context, message)):
                 emitted += await self._work.stream_on(message, [result], emitted)
         else:
-            for result in self._function(message.payload):
+            for result in self._function(given(self._work.context, message)):
                 emitted += await self._work.stream_on(message, [result], emitted)
         return emitted
 

@@ -144,6 +144,7 @@ class ProcessPool:
             preparation(work.stage.name),
             reference(work.stage),
             Task(work.stage.name, work.stage.expands, work.output_limit),
+            work.context,
         )
         return start_feeders(
             work, [ProcessExecutor(work, setup, number) for number in range(self.workers)]

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
@@ -51,7 +53,8 @@ class RunningFlow:
         if self._checkpointer is not None:
             self._checkpointer.at_risk = lambda: self._ledger.at_risk
         self._group = asyncio.TaskGroup()
-        self._stages = assemble(plan, self._ledger, self._group)
+        self._aside = ExitStack()
+        self._stages = assemble(plan, self._ledger, self._group, self._effects())
         self._works = [stage.work for stage in self._stages]
         self._ledger.budgets = self._budgets = Budgets(
             plan.options.budgets,
@@ -182,6 +185,13 @@ class RunningFlow:
         if self._observer is not None:
             await observe(self.statistics, self._observer, self._clock)
 
+    def _effects(self) -> str:
+        """Where effects are recorded: for the run alone, unless the flow says where."""
+        directory = self._plan.options.once
+        if directory is not None or not any(stage.takes_context for stage in self._plan.stages):
+            return directory or ""
+        return self._aside.enter_context(TemporaryDirectory(prefix="penstock-once-"))
+
     async def _end(self, failure: BaseException | None, *, cancelled: bool) -> FlowReport:
         if self._deadline is not None:
             self._deadline.cancel()
@@ -195,6 +205,7 @@ class RunningFlow:
                 await close()
             except Exception as error:  # noqa: BLE001 - the first failure is reported, after all is closed
                 failure = failure or error
+        self._aside.close()
         if isinstance(failure, asyncio.CancelledError):
             raise failure
         ending: Ending = (

@@ -98,6 +98,15 @@ class Stage(Generic[P, R]):
         """The same stage, run on the loop."""
         return replace(self, options=replace(self.options, pool="async"))
 
+    @cached_property
+    def takes_context(self) -> bool:
+        """Whether it names a parameter `ctx`."""
+        try:
+            return "ctx" in inspect.signature(self.function).parameters
+        except (ValueError, TypeError):
+            # Some builtins have no signature to look at, and a Sink is not called.
+            return False
+
     def renamed(self, name: str) -> "Stage[P, R]":
         """The same stage under another name."""
         return replace(self, options=replace(self.options, name=name))

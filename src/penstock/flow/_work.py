@@ -6,8 +6,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.base import Clock
+from penstock.base import Clock, RetryPolicy
 from penstock.flow._channel import MemoryChannel
+from penstock.flow._context import ContextSetup
 from penstock.flow._dead_letters import Reason
 from penstock.flow._errors import FatalError, PoisonError, WorkerDiedError
 from penstock.flow._message import FIXED_SIZES, Drop, Message, size_of
@@ -42,6 +43,7 @@ class Work:
     draining: bool = False
     order: OrderKeeper | None = None
     toll: Toll | None = None
+    context: ContextSetup | None = None
 
     def __post_init__(self) -> None:
         self.order = keeper_of(self.stage.options.order, self.intake.capacity)
@@ -242,7 +244,7 @@ class Work:
         self.meter.failures += 1
         if isinstance(error, FatalError):
             raise error
-        if not self._retryable(message, error):
+        if not _retryable(self.stage.options.retry, message, error):
             await self.bury(message, error, reason_of(error))
         elif self.draining:
             await self._leave(message, error)
@@ -250,13 +252,6 @@ class Work:
             self._park(message, error)
         else:
             await self.bury(message, error, "retry budget")
-
-    def _retryable(self, message: Message[Any], error: Exception) -> bool:
-        if isinstance(error, PoisonError):
-            return False
-        if isinstance(error, WorkerDiedError) and message.attempt < _CRASHES:
-            return True
-        return self.stage.options.retry.allows(message.attempt, error)
 
     def _park(self, message: Message[Any], error: Exception) -> None:
         delay = self.stage.options.retry.delay(message.attempt, self.chance)
@@ -345,6 +340,14 @@ async def put_rest(work: Work, messages: list[Message[Any]], out: MemoryChannel[
         work.meter.emitted += message.weight
     out.pass_room()
     work.meter.blocked += work.clock.monotonic() - started
+
+
+def _retryable(policy: RetryPolicy, message: Message[Any], error: Exception) -> bool:
+    if isinstance(error, PoisonError):
+        return False
+    if isinstance(error, WorkerDiedError) and message.attempt < _CRASHES:
+        return True
+    return policy.allows(message.attempt, error)
 
 
 def _replace_payloads(
