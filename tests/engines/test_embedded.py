@@ -1,8 +1,10 @@
 """The embedded engine: the conformance suite, and what several processes on one store do."""
 
 import asyncio
+import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -89,7 +91,7 @@ def test_what_a_dead_engine_left_is_taken_up_when_its_lease_runs_out(tmp_path: P
         slow = QUICK.model_copy(update={"lease": timedelta(milliseconds=150)})
         async with open_engine(tmp_path, hangs, slow) as (dead, _, _):
             never = asyncio.Event()
-            dead._loops._renew = never.wait  # type: ignore[method-assign]  # a worker that sleeps
+            dead._loops._renewer.run = never.wait  # type: ignore[method-assign]  # a worker that sleeps
             dead._loops._take_up = never.wait  # type: ignore[method-assign]
             await crash(dead)
             async with dead.working():
@@ -198,3 +200,38 @@ def test_a_large_result_is_kept_beside_the_store_and_small_ones_in_it(tmp_path: 
     asyncio.run(main())
 
     assert len(list((tmp_path / "results").iterdir())) == 1
+
+
+class Looking(FunctionExecutor):
+    """Notes what the store knows of a job when that is begun."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(clock=SystemClock())
+        self.path = path
+        self.known: list[tuple[str | None, executor.JobHandle]] = []
+
+    async def submit(self, work: executor.Work, handle: executor.JobHandle) -> None:
+        with closing(sqlite3.connect(self.path)) as db:
+            (kept,) = db.execute("SELECT handle FROM attempt WHERE key = ?", (work.key,)).fetchone()
+        self.known.append((kept, handle))
+        await super().submit(work, handle)
+
+
+def test_the_handle_of_a_job_is_kept_before_the_job_is_begun(tmp_path: Path) -> None:
+    """So no crash leaves a job that nobody can find."""
+    path = tmp_path / "store.sqlite"
+    doer = Looking(path)
+
+    async def main() -> None:
+        async with open_sqlite(path) as stores:
+            engine = EmbeddedEngine(stores, {"shell": doer}, tmp_path)
+            async with engine.working():
+                run, _ = await engine.submit(request(PIPELINE))
+                await asyncio.wait_for(engine.wait("t", run), 5)
+
+    asyncio.run(main())
+
+    assert len(doer.known) == 2
+    for kept, handle in doer.known:
+        assert kept is not None
+        assert json.loads(kept)["name"] == handle.name

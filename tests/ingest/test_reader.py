@@ -25,9 +25,11 @@ class Dribble(io.RawIOBase):
         self._sizes = list(sizes) or [1 << 20]
         self._turn = 0
 
-    def read(self, size=-1):
+    def readinto(self, buffer):
         self._turn += 1
-        return self._stream.read(min(size, self._sizes[self._turn % len(self._sizes)]))
+        piece = self._stream.read(min(len(buffer), self._sizes[self._turn % len(self._sizes)]))
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 def read(data, name="a.ndjson.gz", compression="auto", limit=1 << 20, block=4096, sizes=()):

@@ -1,32 +1,13 @@
 """Steps of type `shell` and `python`: processes, their logs, their results."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from penstock.steps import LocalExecutor, Logs, PythonExecutor, ShellExecutor
-from penstock.testing import ExecutorConformance, Wanted
-from penstock.workflow import Executor, executor, record
+from penstock.workflow import executor, record
 from tests.steps.attempts import attempt, finished, place, work
-
-COMMANDS = {Wanted.SUCCEEDS: "true", Wanted.FAILS: "false", Wanted.HANGS: "sleep 60"}
-
-
-class TestShell(ExecutorConformance):
-    @pytest.fixture(autouse=True)
-    def place(self, tmp_path: Path) -> None:
-        self.path = tmp_path
-
-    @asynccontextmanager
-    async def open_executor(self) -> AsyncIterator[Executor]:
-        yield ShellExecutor(place(self.path))
-
-    def make_work(self, wanted: Wanted, *, key: str = "run/step", number: int = 1) -> executor.Work:
-        return replace(work("shell", number, command=COMMANDS[wanted]), key=key)
 
 
 def living(pid: int) -> bool:

@@ -23,10 +23,18 @@ class Kept(WorkflowSimulation):
     def deliver(self, happened: event.Event) -> domain.Decision:
         decision = super().deliver(happened)
         self.decisions += 1
+        self.require_held()
         if self._crashes(self.decisions):
             self.reload()
             self.crash()
+            self.require_held()
         return decision
+
+    def require_held(self) -> None:
+        """An attempt that runs has a worker, or its end is on its way: nothing runs for ever."""
+        told = {getattr(coming, "ref", None) for coming in self.waiting}
+        for ref in self.running():
+            assert ref in self._fated or ref in told, f"{ref} is RUNNING without a lease"
 
     def reload(self) -> None:
         """Read the run back from the text that a store has of it."""

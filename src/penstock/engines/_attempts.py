@@ -75,7 +75,7 @@ class Attempts:
 
     @property
     def held(self) -> list[Holding]:
-        """Those in hand."""
+        """Those in hand. Safe to ask from any thread."""
         return list(self._held.values())
 
     def take(self, lease: store.Lease) -> Holding:

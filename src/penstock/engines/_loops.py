@@ -10,6 +10,7 @@ from penstock.engines._attempts import Attempts, Holding
 from penstock.engines._bell import Bell
 from penstock.engines._config import EngineSettings
 from penstock.engines._decider import Bells, Decider
+from penstock.engines._renewer import Renewer
 from penstock.telemetry import get_logger
 from penstock.workflow import event, store
 
@@ -43,6 +44,7 @@ class Loops:
         self._settings = settings
         self._clock = clock
         self._tasks = asyncio.TaskGroup()
+        self._renewer = Renewer(queue, attempts, lease=settings.lease, worker=worker)
 
     async def run(self) -> None:
         """Work until cancelled; what is in hand then is handed back."""
@@ -54,12 +56,12 @@ class Loops:
                 ("admit", self._admit, self._bells.admission, poll),
                 ("timers", self._fire, self._bells.timers, min(poll, 0.05)),
                 ("stops", self._stop, self._bells.stops, self._settings.stop_poll.total_seconds()),
-                ("renew", self._renew, Bell(self._clock), lease / 3),
                 ("expired", self._take_up, Bell(self._clock), min(poll, lease / 3)),
                 ("questions", self._answer, Bell(self._clock), _QUESTION_AGE.total_seconds()),
             ):
                 task = self._again(look, bell, pause)
                 loops.create_task(task, name=f"engine/{name}")
+            loops.create_task(self._renewer.run(), name="engine/renew")
 
     async def drain(self) -> None:
         """Stop what is in hand, and wait until it has been handed back."""
@@ -145,20 +147,6 @@ class Loops:
                 await self._each(
                     self._decider.happened((lease.tenant, lease.run), stopped), lease.run
                 )
-        return False
-
-    async def _renew(self) -> bool:
-        held = [holding for holding in self._attempts.held if not holding.gone]
-        if not held:
-            return False
-        kept = await self._queue.renew([each.lease for each in held], lease=self._settings.lease)
-        names = {(lease.tenant, lease.run, lease.attempt.ref) for lease in kept}
-        for holding in held:
-            lease = holding.lease
-            reported = self._attempts.find(lease) is None
-            if not reported and (lease.tenant, lease.run, lease.attempt.ref) not in names:
-                _log.warning("lease lost, stopping its job", run=lease.run)
-                await self._attempts.stop(holding, gone=True)
         return False
 
     async def _take_up(self) -> bool:

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from penstock.flow._channel import heed_cancellation
 from penstock.flow._context import given_batch
-from penstock.flow._errors import FatalError, ResultCountError
+from penstock.flow._errors import FatalError, ResultCountError, failure_of
 from penstock.flow._message import Message
 from penstock.flow._work import Work
 
@@ -29,6 +30,7 @@ class Batcher:
     def collect_nowait(self) -> list[Message[Any]]:
         """A full batch, if there is one and nothing stands in its way."""
         work = self._work
+        heed_cancellation()
         if (
             len(work.intake.items) < self._size
             or self._bytes
@@ -141,19 +143,23 @@ async def settle_batch(work: Work, batch: list[Message[Any]], call: Call) -> Non
             _check(work, batch, results)
     except FatalError:
         raise
-    except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
-        if len(batch) == 1:
-            await work.fail(batch[0], error)
-            return
-        middle = len(batch) // 2
-        for half in (batch[:middle], batch[middle:]):
-            await work.pay(len(half))
-            await settle_batch(work, half, call)
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
+        await _halve(work, batch, call, failure_of(error, work.stage.name))
         return
     if work.stage.options.collective:
         await work.merge(batch, results)
     else:
         await work.finish_many(batch, results)
+
+
+async def _halve(work: Work, batch: list[Message[Any]], call: Call, error: Exception) -> None:
+    if len(batch) == 1:
+        await work.fail(batch[0], error)
+        return
+    middle = len(batch) // 2
+    for half in (batch[:middle], batch[middle:]):
+        await work.pay(len(half))
+        await settle_batch(work, half, call)
 
 
 def _check(work: Work, batch: list[Message[Any]], results: Any) -> None:

@@ -254,7 +254,12 @@ class MemoryChannel(Channel[T]):
 
 
 async def sleep_in(waiters: Waiters, *, first: bool = False) -> None:
-    """Wait among `waiters` until woken; a wake-up that came too late is passed to the next."""
+    """Wait among `waiters` until woken; a wake-up that came too late is passed to the next.
+
+    Raises:
+        asyncio.CancelledError: The task was cancelled, now or while a stage's function did not heed it.
+    """
+    heed_cancellation()
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     if first:
         waiters.appendleft(future)
@@ -268,6 +273,17 @@ async def sleep_in(waiters: Waiters, *, first: bool = False) -> None:
         elif future in waiters:
             waiters.remove(future)
         raise
+
+
+def heed_cancellation() -> None:
+    """Go no further in a task whose cancellation was swallowed by what it awaited.
+
+    Raises:
+        asyncio.CancelledError: It was.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def wake_one(waiters: Waiters) -> None:

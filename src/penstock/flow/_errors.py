@@ -1,5 +1,6 @@
 """What can go wrong in a flow, by what the caller does about it."""
 
+import asyncio
 from dataclasses import dataclass
 
 from penstock.base import PenstockError
@@ -86,11 +87,40 @@ class StageTimeoutError(FlowError):
 
 
 @dataclass(eq=False)
+class StageCancelledError(FlowError):
+    """The function let a cancellation out that was not ours; retried like any other error."""
+
+    stage: str
+
+    def __str__(self) -> str:
+        return (
+            f"an attempt in stage {self.stage!r} ended with CancelledError although nobody cancelled it; "
+            "catch it where the function awaits something that may be cancelled"
+        )
+
+
+def failure_of(error: BaseException, stage: str) -> Exception:
+    """What an attempt failed with; a CancelledError is a failure where nobody has cancelled its task.
+
+    Raises:
+        asyncio.CancelledError: Somebody has.
+    """
+    if isinstance(error, Exception):
+        return error
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise error
+    return StageCancelledError(stage)
+
+
+@dataclass(eq=False)
 class WorkerDiedError(FlowError):
     """The process that worked on the message died; the attempt counts, the other workers go on."""
 
     stage: str
     how: str
+    memory: bool = False
+    """Whether it is known to have run out of memory."""
 
     def __str__(self) -> str:
         return f"a worker of stage {self.stage!r} died ({self.how}) with this message in its hands"

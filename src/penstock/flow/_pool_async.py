@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from types import BuiltinFunctionType
 from typing import Any
 
 from penstock.flow._batch import Batcher, run_batch
 from penstock.flow._context import bound, given
-from penstock.flow._errors import TooManyOutputsError
+from penstock.flow._errors import TooManyOutputsError, failure_of
 from penstock.flow._message import Drop, Message, size_of
 from penstock.flow._watch import Lane, Watchdog
 from penstock.flow._work import Work
@@ -73,8 +74,8 @@ class AsyncPool:
                     result = function(message.payload)
                     if awaits or (asks and isinstance(result, Awaitable)):
                         result = await result
-                except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
-                    await work.fail(message, error)
+                except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the stage's boundary
+                    await work.fail(message, failure_of(error, work.stage.name))
                     continue
                 if (
                     simple
@@ -101,28 +102,29 @@ class AsyncPool:
         work, lane = self._work, Lane()
         lane.task = asyncio.current_task()
         while await work.wait_work():
-            while (message := work.take_nowait()) is not None:
-                if work.toll is not None:
-                    await work.toll.pay(1)
-                started, blocked = work.clock.monotonic(), work.meter.blocked
-                await self._attempt(message, lane)
-                spent = work.clock.monotonic() - started - work.meter.blocked + blocked
-                work.meter.run.add(max(spent, 0.0))
+            message = work.take_nowait()
+            if message is None:
+                continue
+            await work.pay(1)
+            started, blocked = work.clock.monotonic(), work.meter.blocked
+            await self._attempt(message, lane)
+            spent = work.clock.monotonic() - started - work.meter.blocked + blocked
+            work.meter.run.add(max(spent, 0.0))
 
     async def _attempt(self, message: Message[Any], lane: Lane) -> None:
         work, expands = self._work, self._work.stage.expands
         current = work.ledger.open_leaf(message) if self._options.streaming else message
         try:
             if self._options.streaming:
-                emitted = await self._within(lane, self._stream(current))
+                emitted = await self._within(lane, self._stream(current, lane))
             elif expands:
                 results = await self._within(lane, self._collect(given(work.context, current)))
             else:
                 result = await self._within(
                     lane, _resolved(self._function(given(work.context, current)))
                 )
-        except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
-            await work.fail(current, error)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
+            await work.fail(current, failure_of(error, work.stage.name))
             return
         if self._options.streaming:
             await work.end_stream(current, emitted)
@@ -140,9 +142,10 @@ class AsyncPool:
         results: list[Any] = []
         limit = self._work.output_limit
         if self._work.stage.is_async_generator:
-            async for result in self._function(payload):
-                results.append(result)
-                self._check(len(results), limit)
+            async with aclosing(self._function(payload)) as made:
+                async for result in made:
+                    results.append(result)
+                    self._check(len(results), limit)
         else:
             for result in self._function(payload):
                 results.append(result)
@@ -153,15 +156,23 @@ class AsyncPool:
         if count > limit:
             raise TooManyOutputsError(self._work.stage.name, limit)
 
-    async def _stream(self, message: Message[Any]) -> int:
+    async def _stream(self, message: Message[Any], lane: Lane) -> int:
         emitted = 0
         if self._work.stage.is_async_generator:
-            async for result in self._function(given(self._work.context, message)):
-                emitted += await self._work.stream_on(message, [result], emitted)
+            async with aclosing(self._function(given(self._work.context, message))) as made:
+                async for result in made:
+                    emitted += await self._hand_on(message, result, emitted, lane)
         else:
             for result in self._function(given(self._work.context, message)):
-                emitted += await self._work.stream_on(message, [result], emitted)
+                emitted += await self._hand_on(message, result, emitted, lane)
         return emitted
+
+    async def _hand_on(self, message: Message[Any], result: Any, place: int, lane: Lane) -> int:
+        if self._watchdog is None:
+            return await self._work.stream_on(message, [result], place)
+        # A time-out while it waits for room would lose what it hands on.
+        async with self._watchdog.pause(lane):
+            return await self._work.stream_on(message, [result], place)
 
     async def _call_batch(self, payloads: list[Any]) -> Any:
         call: Awaitable[Any]

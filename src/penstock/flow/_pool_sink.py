@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from penstock.flow._errors import failure_of
 from penstock.flow._message import Message
 from penstock.flow._sink import ProgressSink, Sink
 from penstock.flow._work import Work
@@ -55,16 +56,19 @@ class SinkPool:
         """Write; halve what fails until the culprits stand alone."""
         try:
             await self._sink.write(messages)
-        except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
-            if len(messages) == 1:
-                await self._work.fail(messages[0], error)
-                return
-            middle = len(messages) // 2
-            for half in (messages[:middle], messages[middle:]):
-                await self._work.pay(len(half))
-                await self._attempt(half)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
+            await self._halve(messages, failure_of(error, self._work.stage.name))
             return
         self._written += messages
+
+    async def _halve(self, messages: list[Message[Any]], error: Exception) -> None:
+        if len(messages) == 1:
+            await self._work.fail(messages[0], error)
+            return
+        middle = len(messages) // 2
+        for half in (messages[:middle], messages[middle:]):
+            await self._work.pay(len(half))
+            await self._attempt(half)
 
     async def _commit(self) -> None:
         """A commit that fails is the sink's failure, not that of a message: it ends the flow."""

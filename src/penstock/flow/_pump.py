@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from penstock.flow._channel import MemoryChannel
+from penstock.flow._errors import FlowError
 from penstock.flow._message import Message
 from penstock.flow._outcome import Ledger
 from penstock.flow._source import EndOfSource, Source
@@ -50,6 +51,8 @@ class Pump:
             if room <= 0 or out.bytes >= out.capacity_bytes:
                 await out.wait_room()
                 continue
+            # Another source may wait for the same room, and this one may be slow, or at its end.
+            out.pass_room()
             messages = await self._pulled(min(room, _DEMAND))
             if messages is None:
                 break
@@ -66,9 +69,13 @@ class Pump:
             return None
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not self.draining or task is None or task.uncancel():
+            if self.draining and task is not None and not task.uncancel():
+                return None
+            if task is None or task.cancelling():
                 raise
-            return None
+            raise FlowError(
+                "the source's pull ended with CancelledError, and nobody cancelled it"
+            ) from None
         finally:
             self._pull = None
         if not messages:
@@ -90,3 +97,5 @@ class Pump:
                 await out.wait_room(again=again)
                 again = True
             self.in_hand -= 1
+        if sent < len(messages):
+            out.pass_room()

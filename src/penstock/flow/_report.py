@@ -79,7 +79,8 @@ class FlowReport:
 
     def __str__(self) -> str:
         lost = f"; {self.lost:,} lost, acknowledged before they had ended" if self.lost else ""
-        return f"{render(self.statistics)}\n{self.ending}{lost}; {self.advice}"
+        last = f"{self.ending}{lost}; {self.advice}"
+        return "\n".join([render(self.statistics), *_hung(self.statistics), last])
 
 
 @dataclass(eq=False)
@@ -107,6 +108,16 @@ def bottleneck_of(statistics: FlowStatistics) -> str:
     """The stage that works or waits for its rate most of the time; of equals the first."""
     stages = [one for one in statistics.stages.values() if one.taken]
     return max(stages, key=lambda one: one.utilization + one.limited).name if stages else ""
+
+
+def _hung(statistics: FlowStatistics) -> list[str]:
+    """One line for each stage with threads that are stuck."""
+    return [
+        f"{stage.hung:,} thread{'s' if stage.hung > 1 else ''} of {stage.name!r} stuck in a call and left behind: "
+        "give the call a time-out of its own, or use pool='process', whose workers can be killed"
+        for stage in statistics.stages.values()
+        if stage.hung
+    ]
 
 
 def advice_of(statistics: FlowStatistics) -> str:

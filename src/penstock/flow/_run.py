@@ -12,12 +12,13 @@ from penstock.flow._assembly import assemble, pumps_of
 from penstock.flow._budgets import Budgets
 from penstock.flow._dead_letters import dead_letters_of
 from penstock.flow._errors import ErrorBudgetError
+from penstock.flow._explain import explain_mermaid
 from penstock.flow._outcome import Ledger
 from penstock.flow._plan import FlowPlan
-from penstock.flow._progress import Observer, observe
+from penstock.flow._progress import Exporter, Observer, observe
 from penstock.flow._report import DeadLimitError, Ending, FlowFailedError, FlowReport
 from penstock.flow._resume import checkpointer_of
-from penstock.flow._snapshot import snapshot
+from penstock.flow._snapshot import snapshot, verify
 from penstock.flow._source import Source, source_of
 from penstock.flow._statistics import FlowStatistics
 
@@ -29,9 +30,15 @@ class RunningFlow:
     of times, before the start and after the end, and from the loop's thread only.
     """
 
-    def __init__(self, plan: FlowPlan, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        plan: FlowPlan,
+        observer: Observer | None = None,
+        exporter: Exporter | None = None,
+    ) -> None:
         self._plan = plan
         self._observer = observer
+        self._exporter = exporter
         self._clock: Clock = plan.options.clock
         self._changed = asyncio.Event()
         self._checkpointer = checkpointer_of(plan)
@@ -63,9 +70,11 @@ class RunningFlow:
             self._clock,
         )
         self._pumps = pumps_of(plan, self._sources, self._ledger, self._works)
-        self._drain_asked = self._cancel_asked = self._draining = False
+        self._drain_asked = self._cancel_asked = self._draining = self._ending = False
         self._deadline: asyncio.Task[None] | None = None
         self._started_at = self._clock.monotonic()
+        if exporter is not None:
+            exporter.start(self.statistics)
         self._coordinator = asyncio.create_task(self._coordinate(), name=plan.options.name)
 
     async def wait(self) -> FlowReport:
@@ -100,7 +109,7 @@ class RunningFlow:
     def begin_drain(self, seconds: float | None) -> None:
         """Ask for a drain without waiting for it, as a signal handler must."""
         self._drain_asked = True
-        if seconds is not None and self._deadline is None:
+        if seconds is not None and self._deadline is None and not self._ending:
             self._deadline = asyncio.create_task(self._expire(seconds), name="drain deadline")
         self._changed.set()
 
@@ -113,6 +122,18 @@ class RunningFlow:
         """The flow at this instant, frozen."""
         elapsed = self._clock.monotonic() - self._started_at
         return snapshot(self._ledger, self._works, self._pumps, elapsed)
+
+    def explain(self) -> str:
+        """The graph for Mermaid, with the figures of this instant: rate, share of time busy, what waits."""
+        return explain_mermaid(self._plan, self.statistics())
+
+    def verify(self) -> None:
+        """Cheaply check what must hold between any two steps of the loop, as a simulation does.
+
+        Raises:
+            FlowError: Outcomes do not add up, or a channel holds more than it may: an error of ours.
+        """
+        verify(self._ledger, self._works, self._pumps)
 
     async def __aenter__(self) -> Self:
         return self
@@ -192,9 +213,19 @@ class RunningFlow:
             return directory or ""
         return self._aside.enter_context(TemporaryDirectory(prefix="penstock-once-"))
 
+    def _overspent(self) -> ErrorBudgetError | None:
+        """What the last look at the error budget finds."""
+        try:
+            self._budgets.check(ended=True)
+        except ErrorBudgetError as error:
+            return error
+        return None
+
     async def _end(self, failure: BaseException | None, *, cancelled: bool) -> FlowReport:
+        self._ending = True
         if self._deadline is not None:
             self._deadline.cancel()
+            await asyncio.wait([self._deadline])
         for close in (
             self._ledger.close,
             *(stage.pool.aclose for stage in self._stages),
@@ -206,16 +237,15 @@ class RunningFlow:
             except Exception as error:  # noqa: BLE001 - the first failure is reported, after all is closed
                 failure = failure or error
         self._aside.close()
+        if self._exporter is not None:
+            self._exporter.stop()
         if isinstance(failure, asyncio.CancelledError):
             raise failure
         ending: Ending = (
             "cancelled" if cancelled else "drained" if self._drain_asked else "finished"
         )
         if failure is None and not cancelled:
-            try:
-                self._budgets.check(ended=True)
-            except ErrorBudgetError as error:
-                failure = error
+            failure = self._overspent()
         report = FlowReport(
             flow=self._plan.options.name,
             ending="failed" if failure else ending,

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from penstock.flow._channel import MemoryChannel
+from penstock.flow._errors import FlowError
 from penstock.flow._outcome import Ledger
 from penstock.flow._pump import Pump
 from penstock.flow._statistics import FlowStatistics, StageStatistics
@@ -17,7 +19,6 @@ def snapshot(
     is the proof that nothing was lost.
     """
     stages = {work.stage.name: _stage(work, elapsed) for work in works}
-    lying = sum(ledger.weigh(list(work.intake.items)) + work.meter.in_hand for work in works)
     return FlowStatistics(
         flow=ledger.flow,
         elapsed=elapsed,
@@ -26,9 +27,43 @@ def snapshot(
         delivered=ledger.delivered,
         filtered=sum(work.meter.filtered for work in works),
         dead=sum(work.meter.dead for work in works),
-        in_flight=sum(pump.in_hand for pump in pumps) + lying + ledger.returned,
+        in_flight=_in_flight(ledger, works, pumps),
         stages=stages,
     )
+
+
+def _in_flight(ledger: Ledger, works: list[Work], pumps: list[Pump]) -> int:
+    lying = sum(ledger.weigh(list(work.intake.items)) + work.meter.in_hand for work in works)
+    return sum(pump.in_hand for pump in pumps) + lying + ledger.returned
+
+
+def verify(ledger: Ledger, works: list[Work], pumps: list[Pump]) -> None:
+    """Check that outcomes add up, and that each channel is within its bounds.
+
+    Raises:
+        FlowError: They do not, or it is not; with the figures.
+    """
+    meters = [work.meter for work in works]
+    begun = ledger.pulled + sum(meter.extra for meter in meters)
+    ended = ledger.delivered + sum(meter.filtered + meter.dead for meter in meters)
+    flying = _in_flight(ledger, works, pumps)
+    if begun != ended + flying:
+        raise FlowError(f"outcomes do not add up: {begun} begun, {ended} ended, {flying} in flight")
+    for work in works:
+        if work.meter.in_hand < 0:
+            raise FlowError(f"stage {work.stage.name!r} has {work.meter.in_hand} in hand")
+        _verify_bounds(work.intake)
+
+
+def _verify_bounds(intake: MemoryChannel[Any]) -> None:
+    count, size = len(intake.items), sum(message.size for message in intake.items)
+    if size != intake.bytes:
+        raise FlowError(f"channel {intake.name!r} counts {intake.bytes} bytes and holds {size}")
+    if count > intake.capacity or (count > 1 and size > intake.capacity_bytes):
+        raise FlowError(
+            f"channel {intake.name!r} holds {count} messages of {size} bytes, "
+            f"and its capacity is {intake.capacity} and {intake.capacity_bytes} bytes"
+        )
 
 
 def _stage(work: Work, elapsed: float) -> StageStatistics:
@@ -57,6 +92,7 @@ def _stage(work: Work, elapsed: float) -> StageStatistics:
         failures=meter.failures,
         retries=meter.retries,
         replaced=meter.replaced,
+        hung=meter.hung,
         in_hand=meter.in_hand,
         queue_items=len(intake.items),
         queue_bytes=intake.bytes,

@@ -1,7 +1,8 @@
 """Time-outs without a timer per message: one watchdog per stage looks at what its workers do."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from penstock.base import Clock
@@ -33,7 +34,7 @@ class Watchdog:
         self._clock = clock
         self._seconds = seconds
         self._overdue = overdue
-        self._busy: set[Lane] = set()
+        self._busy: dict[Lane, None] = {}
         self._task: asyncio.Task[None] | None = None
 
     def start(self, group: asyncio.TaskGroup) -> None:
@@ -48,14 +49,32 @@ class Watchdog:
     def enter(self, lane: Lane) -> None:
         """An attempt begins."""
         lane.since, lane.expired = self._clock.monotonic(), False
-        self._busy.add(lane)
+        self._busy[lane] = None
 
     def leave(self, lane: Lane) -> None:
         """The attempt is over."""
-        self._busy.discard(lane)
+        self._busy.pop(lane, None)
+
+    @asynccontextmanager
+    async def pause(self, lane: Lane) -> AsyncIterator[None]:
+        """What is done meanwhile is not the attempt's, takes none of its time, and is not interrupted."""
+        began = self._clock.monotonic()
+        self.leave(lane)
+        if lane.expired:
+            # It went on in spite of its cancellation: it gets as much time again.
+            await self._absorb(lane)
+            lane.since = began
+        try:
+            yield
+        finally:
+            self._busy[lane] = None
+            if lane.since is not None:
+                lane.since += self._clock.monotonic() - began
 
     async def guard(self, lane: Lane, call: Awaitable[T], stage: str) -> T:
         """Await `call`; when it is too long, cancel it.
+
+        A call that answers its cancellation by a result has succeeded.
 
         Raises:
             StageTimeoutError: It was too long.
@@ -67,19 +86,25 @@ class Watchdog:
             if not lane.expired or lane.task is None or lane.task.uncancel():
                 raise
             raise StageTimeoutError(stage, self._seconds) from None
+        except Exception as error:
+            if not lane.expired:
+                raise
+            await self._absorb(lane)
+            raise StageTimeoutError(stage, self._seconds) from error
         finally:
             self.leave(lane)
-        if lane.expired and lane.task is not None:
-            await self._absorb(lane.task)
+        if lane.expired:
+            await self._absorb(lane)
         return result
 
-    async def _absorb(self, task: asyncio.Task[None]) -> None:
-        # It ended in the very turn of the loop in which it was cancelled: the result counts.
-        try:
+    async def _absorb(self, lane: Lane) -> None:
+        # It ended in the very turn of the loop in which it was cancelled, or made something else of
+        # its cancellation: either way the worker must not be taken for cancelled any more.
+        with suppress(asyncio.CancelledError):
             await asyncio.sleep(0)
-        except asyncio.CancelledError:
-            if task.uncancel():
-                raise
+        lane.expired = False
+        if lane.task is not None and lane.task.uncancel():
+            raise asyncio.CancelledError
 
     async def _watch(self) -> None:
         while True:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.base import Clock, RetryPolicy
-from penstock.flow._channel import MemoryChannel
+from penstock.flow._channel import MemoryChannel, heed_cancellation
 from penstock.flow._context import ContextSetup
 from penstock.flow._dead_letters import Reason
 from penstock.flow._errors import FatalError, PoisonError, WorkerDiedError
@@ -39,7 +39,7 @@ class Work:
     group: asyncio.TaskGroup
     meter: Meter = field(default_factory=Meter)
     ready: deque[Message[Any]] = field(default_factory=deque)
-    parked: dict[Message[Any], asyncio.Task[None]] = field(default_factory=dict)
+    parked: dict[Message[Any], tuple[asyncio.Task[None], Exception]] = field(default_factory=dict)
     draining: bool = False
     order: OrderKeeper | None = None
     toll: Toll | None = None
@@ -101,6 +101,7 @@ class Work:
     async def wait_work(self) -> bool:
         """Wait until there is something to take; False: the stage is over, for every worker."""
         intake = self.intake
+        heed_cancellation()
         while True:
             if self.ready or (intake.items and not self.held):
                 return True
@@ -244,6 +245,8 @@ class Work:
         self.meter.failures += 1
         if isinstance(error, FatalError):
             raise error
+        # How an attempt ends that is cut off by the end of the flow says nothing about its message.
+        heed_cancellation()
         if not _retryable(self.stage.options.retry, message, error):
             await self.bury(message, error, reason_of(error))
         elif self.draining:
@@ -256,22 +259,15 @@ class Work:
     def _park(self, message: Message[Any], error: Exception) -> None:
         delay = self.stage.options.retry.delay(message.attempt, self.chance)
         task = self.group.create_task(
-            self._come_back(message, delay, error), name=f"{self.stage.name}/retry"
+            self._come_back(message, delay), name=f"{self.stage.name}/retry"
         )
-        self.parked[message] = task
-        task.add_done_callback(lambda task: _parked_in_vain(self, task, message, error))
+        self.parked[message] = (task, error)
 
-    async def _come_back(self, message: Message[Any], delay: float, error: Exception) -> None:
-        try:
-            await self.clock.sleep(delay)
-        except asyncio.CancelledError:
-            if not self.draining or message not in self.parked:
-                raise
-            del self.parked[message]
-            await self._leave(message, error)
-            return
-        del self.parked[message]
-        self.again(message)
+    async def _come_back(self, message: Message[Any], delay: float) -> None:
+        await self.clock.sleep(delay)
+        # A drain may have taken it in the meantime.
+        if self.parked.pop(message, None) is not None:
+            self.again(message)
 
     def again(self, message: Message[Any], *, counted: bool = True) -> None:
         """Offer a message to the workers once more, as another attempt if `counted`."""
@@ -315,8 +311,15 @@ class Work:
     def drain(self) -> None:
         """Stop waiting for messages in backoff."""
         self.draining = True
-        for task in list(self.parked.values()):
+        parked, self.parked = self.parked, {}
+        for message, (task, error) in parked.items():
+            # A task that was cancelled before its first step would never say so: another one is told.
             task.cancel()
+            leave = self._leave(message, error)
+            try:
+                self.group.create_task(leave, name=f"{self.stage.name}/leave")
+            except RuntimeError:
+                leave.close()  # the whole group is being cancelled: nobody waits for the message
 
 
 def put_some(
@@ -382,17 +385,3 @@ async def _refuse(work: Work, message: Message[Any], error: Exception) -> None:
     work.meter.failures += 1
     await work.bury(message, error, reason_of(error))
     work.intake.wake_all()
-
-
-def _parked_in_vain(
-    work: Work, task: asyncio.Task[None], message: Message[Any], error: Exception
-) -> None:
-    """A task that is cancelled before its first step never runs, so nothing in it can notice."""
-    if not (task.cancelled() and work.draining and message in work.parked):
-        return
-    del work.parked[message]
-    leave = work._leave(message, error)  # noqa: SLF001 - of the same file
-    try:
-        work.group.create_task(leave, name=f"{work.stage.name}/leave")
-    except RuntimeError:
-        leave.close()  # the whole group is being cancelled: nobody waits for the message

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from gzip import BadGzipFile
 from pathlib import PurePosixPath
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal, Protocol, cast
 
 from isal.igzip import _IGzipReader as GzipReader
 from isal.igzip_lib import IsalError
@@ -82,14 +82,15 @@ class _Prefixed(io.RawIOBase):
 
     def __init__(self, prefix: bytes, rest: BinaryIO) -> None:
         self._prefix = prefix
-        self._rest = rest
+        self._rest = cast("ByteReader", rest)  # what is opened in binary has `readinto`
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # any buffer
-        size = len(buffer)
-        piece = self._prefix[:size] or self._rest.read(size)
+        if not self._prefix:
+            return self._rest.readinto(buffer) or 0
+        piece = self._prefix[: len(buffer)]
         self._prefix = self._prefix[len(piece) :]
         buffer[: len(piece)] = piece
         return len(piece)

@@ -13,9 +13,12 @@ from penstock.testing._decoder_conformance import DecoderConformance
 from penstock.testing._engine_conformance import EngineConformance
 from penstock.testing._executor_conformance import ExecutorConformance, Wanted
 from penstock.testing._executors import FunctionExecutor
+from penstock.testing._fault_plan import FaultPlan, InjectedError
 from penstock.testing._flow_fakes import CrashingSource, ListSink, ListSource
 from penstock.testing._line_generator import GeneratedLines, generate
 from penstock.testing._line_mutator import generate_damaged, mutate
+from penstock.testing._simulated_loop import CrashedError, SimulatedLoop, StuckError
+from penstock.testing._simulation import Simulation, SimulationError, simulate
 from penstock.testing._sink_conformance import EventSinkConformance
 from penstock.testing._source_conformance import SourceConformance
 from penstock.testing._store_conformance import StoreConformance
@@ -24,23 +27,31 @@ from penstock.testing._tables import MemoryCommit, MemoryTable
 
 __all__ = [
     "ChannelConformance",
+    "CrashedError",
     "CrashingSource",
     "DecoderConformance",
     "EngineConformance",
     "EventSinkConformance",
     "ExecutorConformance",
     "FakeClock",
+    "FaultPlan",
     "FunctionExecutor",
     "GeneratedLines",
+    "InjectedError",
     "ListSink",
     "ListSource",
     "MemoryCommit",
     "MemoryTable",
+    "SimulatedLoop",
+    "Simulation",
+    "SimulationError",
     "SourceConformance",
     "StoreConformance",
+    "StuckError",
     "TableConformance",
     "Wanted",
     "generate",
     "generate_damaged",
     "mutate",
+    "simulate",
 ]

@@ -1,6 +1,7 @@
 """What every executor must do, run over those of this process and any other."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
@@ -106,6 +107,46 @@ class ExecutorConformance:
             assert again.state is executor.JobState.SUCCEEDED
 
         self.check(scenario)
+
+    def test_a_handle_is_all_that_another_process_needs(self) -> None:
+        """A job that outlives its process is found, observed and stopped by it; any other is gone for certain."""
+
+        async def scenario(doer: Executor) -> None:
+            work = self.make_work(Wanted.HANGS)
+            handle = _through_a_store(doer.handle(work))
+            await doer.submit(work, handle)
+            async with self.open_executor() as other:
+                assert await other.reattach(handle) == other.outlives
+                seen = await other.observe(handle)
+                if not other.outlives:
+                    assert seen.state is executor.JobState.ABSENT
+                    await _stopped(doer, handle)
+                    return
+                assert seen.state is executor.JobState.RUNNING
+                await _stopped(other, handle)
+            assert (await doer.observe(handle)).state is executor.JobState.STOPPED
+
+        self.check(scenario)
+
+    def test_a_job_is_ended_by_the_stop_of_its_attempt_alone(self) -> None:
+        """One stopped beside another leaves that one running."""
+
+        async def scenario(doer: Executor) -> None:
+            works = [self.make_work(Wanted.HANGS, key=key) for key in ("a", "b")]
+            one, other = (doer.handle(work) for work in works)
+            for work, handle in zip(works, (one, other), strict=True):
+                await doer.submit(work, handle)
+            await _stopped(doer, one)
+            assert (await doer.observe(other)).state is executor.JobState.RUNNING
+            await _stopped(doer, other)
+
+        self.check(scenario)
+
+
+def _through_a_store(handle: executor.JobHandle) -> executor.JobHandle:
+    """As it comes back from its row: plain text."""
+    row = json.loads(json.dumps([handle.executor, handle.name, dict(handle.data)]))
+    return executor.JobHandle(*row)
 
 
 async def _finished(doer: Executor, work: executor.Work) -> executor.Observation:

@@ -11,8 +11,15 @@ T = TypeVar("T")
 class ListSource(Source[T]):
     """Gives the items of a list, and remembers acks; what was not acked is given again by `again`."""
 
-    def __init__(self, items: Sequence[T]) -> None:
+    def __init__(self, items: Sequence[T], *, ids: Sequence[int] = ()) -> None:
+        """Make a source.
+
+        Args:
+            items: The payloads.
+            ids: The ids of their messages; default their places from 0.
+        """
         self.items = list(items)
+        self.ids = list(ids) or list(range(len(self.items)))
         self.acked: list[str] = []
         """Ids in the order of their acks."""
         self.dead: list[str] = []
@@ -27,7 +34,7 @@ class ListSource(Source[T]):
         if self._next >= len(self.items):
             raise EndOfSource
         first, self._next = self._next, min(self._next + demand, len(self.items))
-        return [Message(self.items[place], place) for place in range(first, self._next)]
+        return [Message(self.items[place], self.ids[place]) for place in range(first, self._next)]
 
     async def ack(self, messages: Sequence[Message[T]]) -> None:
         self.acked += [message.id for message in messages]
@@ -40,9 +47,12 @@ class ListSource(Source[T]):
         self.closed += 1
 
     def again(self) -> "ListSource[T]":
-        """What a restart would be given: the items that were not acked."""
+        """What a restart would be given: the items that were not acked, under their old ids."""
         done = set(self.acked)
-        return ListSource([item for place, item in enumerate(self.items) if str(place) not in done])
+        left = [place for place, number in enumerate(self.ids) if str(number) not in done]
+        return ListSource(
+            [self.items[place] for place in left], ids=[self.ids[place] for place in left]
+        )
 
 
 class CrashingSource(ListSource[T]):
