@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 from penstock import PoisonError, stage
+from penstock.flow import Context
 
 
 def twice(number: int) -> int:
@@ -98,3 +99,40 @@ def pid_of(number: int) -> int:
     if number < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return os.getpid()
+
+
+def _append(path: str, line: str) -> None:
+    with Path(path).open("a") as file:
+        file.write(f"{line}\n")
+
+
+def charge_and_die(item: tuple[int, str, str], ctx: Context) -> int:
+    """Charges once; the first worker that has number 3 in hand dies, within the block or behind it."""
+    number, folder, where = item
+    mark = Path(folder) / "died"
+    with ctx.once(f"charge/{number}") as first:
+        if first:
+            _append(f"{folder}/charged", f"{number} {ctx.attempt}")
+        if number == 3 and where == "within" and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    if number == 3 and where == "behind" and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def charge_all(items: list[tuple[int, str]], ctx: Context) -> list[str]:
+    for number, folder in items:
+        with ctx.once("one key for all") as first:
+            if first:
+                _append(f"{folder}/charged", str(number))
+    return list(ctx.message_ids)
+
+
+def look(number: int, ctx: Context) -> tuple[str, str, str, int]:
+    return ctx.flow, ctx.stage, ctx.message_id, ctx.attempt
+
+
+def look_at_each(number: int, ctx: Context):
+    yield ctx.message_id

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from penstock.flow._chunk import Answer, Task, listed, run_chunk
+from penstock.flow._context import bound
 from penstock.flow._errors import StageTimeoutError
 from penstock.flow._executor import LostChunkError, start_feeders
 from penstock.flow._work import Work
@@ -72,7 +73,7 @@ class ThreadExecutor:
 
     def __init__(self, work: Work, number: int) -> None:
         self._work = work
-        self._function: Callable[[Any], Any] = work.stage.function
+        self._function: Callable[[Any], Any] = bound(work.context, work.stage.function)
         self._task = Task(work.stage.name, work.stage.expands, work.output_limit)
         self._name = f"{work.stage.name}/{number}"
         self._thread = WorkerThread(self._name)

@@ -24,6 +24,8 @@ class FlowReport:
     acked: int
     """Source messages that are settled, and acknowledged to the source."""
     letters: DeadLetterStore = field(repr=False)
+    lost: int = 0
+    """Source messages that were acknowledged early (`ack="early"`) and have not ended; no restart gives them again."""
 
     @property
     def pulled(self) -> int:
@@ -76,8 +78,9 @@ class FlowReport:
         return advice_of(self.statistics)
 
     def __str__(self) -> str:
-        lines = [render(self.statistics), *_hung(self.statistics), f"{self.ending}; {self.advice}"]
-        return "\n".join(lines)
+        lost = f"; {self.lost:,} lost, acknowledged before they had ended" if self.lost else ""
+        last = f"{self.ending}{lost}; {self.advice}"
+        return "\n".join([render(self.statistics), *_hung(self.statistics), last])
 
 
 @dataclass(eq=False)
@@ -95,10 +98,16 @@ class FlowFailedError(FlowError):
         )
 
 
+class DeadLimitError(FlowFailedError):
+    """The flow ended because more messages were dead than it may lose."""
+
+    exit_code = 3
+
+
 def bottleneck_of(statistics: FlowStatistics) -> str:
-    """The busiest stage; of equals the first."""
+    """The stage that works or waits for its rate most of the time; of equals the first."""
     stages = [one for one in statistics.stages.values() if one.taken]
-    return max(stages, key=lambda one: one.utilization).name if stages else ""
+    return max(stages, key=lambda one: one.utilization + one.limited).name if stages else ""
 
 
 def _hung(statistics: FlowStatistics) -> list[str]:
@@ -118,6 +127,8 @@ def advice_of(statistics: FlowStatistics) -> str:
         return "no message reached a stage"
     stage = statistics.stages[name]
     share = f"{stage.utilization:.0%}"
+    if stage.limited >= 0.5:
+        return f"the rate limit of {name!r} sets the pace: its workers waited for it {stage.limited:.0%} of the time"
     if stage.utilization < 0.5:
         return (
             f"the source sets the pace: the busiest stage, {name!r}, was busy {share} of the time"

@@ -52,6 +52,7 @@ class Meter:
     run: Histogram = field(default_factory=Histogram)
     wait: Histogram = field(default_factory=Histogram)
     blocked: float = 0.0
+    limited: float = 0.0
 
     @property
     def in_hand(self) -> int:
@@ -103,6 +104,8 @@ class StageStatistics:
     """Share of its workers' time spent in the function, 0 to 1."""
     blocked: float
     """Share of its workers' time spent waiting for room below, 0 to 1."""
+    limited: float
+    """Share of its workers' time spent waiting for its rate limit, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
