@@ -72,19 +72,17 @@ def test_a_million_random_flows_keep_their_promises(
 
 def test_a_seed_gives_the_same_history_in_every_process() -> None:
     """A failing seed can be looked at for as long as it takes, under any hash seed of Python."""
-    told = [
-        subprocess.run(
-            [sys.executable, "-m", "tests.flow.random_flows", "11"],
-            env={"PYTHONHASHSEED": hash_seed, "PATH": ""},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for hash_seed in ("1", "2")
-    ]
+    _, history = run(11)
 
-    assert told[0].splitlines()[-2:] == told[1].splitlines()[-2:]
-    assert "finished" in told[0]
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.flow.random_flows", "11"],
+        env={"PYTHONHASHSEED": "1", "PATH": ""},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+    assert told.endswith("".join(f"{life}\n" for life in history.lives))
 
 
 def test_a_users_flow_is_simulated_as_it_is() -> None:

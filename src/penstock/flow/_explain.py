@@ -7,6 +7,7 @@ from penstock.flow._branch import ELSE
 from penstock.flow._order import Key
 from penstock.flow._plan import FlowPlan, Node
 from penstock.flow._stage import Stage, StageOptions
+from penstock.flow._statistics import FlowStatistics, StageStatistics
 
 
 def explain_text(plan: FlowPlan) -> str:
@@ -30,8 +31,11 @@ def explain_text(plan: FlowPlan) -> str:
     return "\n".join(lines)
 
 
-def explain_mermaid(plan: FlowPlan) -> str:
-    """The graph in Mermaid's language; edges carry capacities, and the keys of branches."""
+def explain_mermaid(plan: FlowPlan, taken: FlowStatistics | None = None) -> str:
+    """The graph in Mermaid's language; edges carry capacities, and the keys of branches.
+
+    With statistics stages say how fast and how busy they are, and edges what waits there.
+    """
     lines = ["flowchart LR"]
     several = len(plan.origins) > 1
     edges: list[tuple[str, str, int]] = []
@@ -40,10 +44,12 @@ def explain_mermaid(plan: FlowPlan) -> str:
         lines.append(f'  {name}(["{type(origin.source).__name__}"])')
         edges.append((name, "", origin.below))
     for place, node in enumerate(plan.nodes):
-        lines.append(f"  stage{place}{_shape(node)}")
+        live = None if taken is None else taken.stages.get(node.stage.name)
+        room = _room(plan, node.stage) if live is None else _waiting(live)
+        lines.append(f"  stage{place}{_shape(node, live)}")
         for above, key, below in edges:
             if below == place:
-                lines.append(f'  {above} -->|"{key}{_room(plan, node.stage)}"| stage{place}')
+                lines.append(f'  {above} -->|"{key}{room}"| stage{place}')
         labels = [f"{_escaped(_named(key))}<br/>" if node.fork else "" for key, _ in node.below]
         edges += [
             (f"stage{place}", label, below)
@@ -108,12 +114,19 @@ def _escaped(text: str) -> str:
     return text.replace('"', "#quot;")
 
 
-def _shape(node: Node) -> str:
+def _waiting(live: StageStatistics) -> str:
+    return f"{live.queue_items:,} of {live.capacity:,} waiting"
+
+
+def _shape(node: Node, live: StageStatistics | None) -> str:
     options = node.stage.options
     label = _escaped(node.stage.name)
     if node.fork is not None:
         return f'{{"{label}"}}'
     label = f"{label}<br/>{options.pool} x{options.workers}"
+    if live is not None:
+        label += f"<br/>{live.throughput:,.0f}/s, {live.utilization:.0%} busy"
+        label += f"<br/>{live.dead:,} dead" if live.dead else ""
     return f'["{label}"]' if node.below else f'(["{label}"])'
 
 

@@ -13,7 +13,7 @@ from penstock.flow._explain import explain_mermaid, explain_text
 from penstock.flow._plan import FlowOptions, FlowPlan
 from penstock.flow._planning import Replacement, plan_of
 from penstock.flow._pool_caller import Results
-from penstock.flow._progress import Observer, observer_of
+from penstock.flow._progress import Observer, exporter_of, observer_of
 from penstock.flow._report import FlowReport
 from penstock.flow._run import RunningFlow
 from penstock.flow._signals import handle_signals
@@ -134,26 +134,33 @@ class Flow(Chain):
         """How the flow will run: as text, or as a graph for Mermaid."""
         return explain_text(self._plan()) if form == "text" else explain_mermaid(self._plan())
 
-    def start(self, *, progress: "bool | Observer" = False) -> RunningFlow:
+    def start(self, *, progress: "bool | Observer" = False, metrics: Any = None) -> RunningFlow:
         """Start it on the running loop: `async with flow.start() as running: ...`.
 
         Args:
             progress: True shows the state every second on standard error: a table drawn over itself on
                 a terminal, plain lines elsewhere. A function is called with `FlowStatistics` instead.
-        """
-        return RunningFlow(self._plan(), observer_of(progress))
+            metrics: A `penstock.telemetry.Metrics` to export to, or an address (`127.0.0.1:9464`) on
+                which the flow's metrics are served while it runs, for Prometheus and `penstock top`.
 
-    async def run_async(self, *, progress: "bool | Observer" = False) -> FlowReport:
+        Raises:
+            AddressError: The address cannot be listened on; nothing was started.
+        """
+        return RunningFlow(self._plan(), observer_of(progress), exporter_of(metrics))
+
+    async def run_async(
+        self, *, progress: "bool | Observer" = False, metrics: Any = None
+    ) -> FlowReport:
         """Run to the end; cancelling the caller cancels the flow.
 
         Raises:
             ConfigError: The flow is not one.
             FlowFailedError: It ended by a fatal error.
         """
-        async with self.start(progress=progress) as running:
+        async with self.start(progress=progress, metrics=metrics) as running:
             return await running.wait()
 
-    def run(self, *, progress: "bool | Observer" = False) -> FlowReport:
+    def run(self, *, progress: "bool | Observer" = False, metrics: Any = None) -> FlowReport:
         """Run to the end from plain code, also where a loop is running already, as in a notebook.
 
         In the main thread the first SIGINT (Ctrl-C) or SIGTERM drains the flow, the second cancels it; the
@@ -166,12 +173,15 @@ class Flow(Chain):
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self._run_with_signals(progress))
-        thread = FlowThread(lambda: self.start(progress=progress))
+            return asyncio.run(self._run_with_signals(progress, metrics))
+        thread = FlowThread(lambda: self.start(progress=progress, metrics=metrics))
         with thread.signals(self._options.drain_timeout):
+            thread.start()
             return thread.wait()
 
-    def stream(self, *, progress: "bool | Observer" = False) -> FlowStream[Any]:
+    def stream(
+        self, *, progress: "bool | Observer" = False, metrics: Any = None
+    ) -> FlowStream[Any]:
         """Iterate over the results of a flow without a sink, with `for` or `async for`.
 
         Raises:
@@ -179,13 +189,15 @@ class Flow(Chain):
         """
 
         def start(results: Results) -> RunningFlow:
-            return RunningFlow(self._plan(results.stage()), observer_of(progress))
+            return RunningFlow(
+                self._plan(results.stage()), observer_of(progress), exporter_of(metrics)
+            )
 
         self._plan(Results().stage())
         return FlowStream(start)
 
-    async def _run_with_signals(self, progress: "bool | Observer") -> FlowReport:
-        async with self.start(progress=progress) as running:
+    async def _run_with_signals(self, progress: "bool | Observer", metrics: Any) -> FlowReport:
+        async with self.start(progress=progress, metrics=metrics) as running:
             with handle_signals(running, self._options.drain_timeout):
                 return await running.wait()
 

@@ -3,13 +3,28 @@
 import shutil
 import sys
 from collections.abc import Callable
-from typing import TextIO
+from importlib import import_module
+from typing import Any, Protocol, TextIO, cast
 
 from penstock.base import Clock
 from penstock.flow._report import render
 from penstock.flow._statistics import FlowStatistics
 
 Observer = Callable[[FlowStatistics], None]
+
+
+class Exporter(Protocol):
+    """Tells others of a running flow."""
+
+    def start(self, take: Callable[[], FlowStatistics]) -> None:
+        """Tell what `take` returns, from now on."""
+        ...
+
+    def stop(self) -> None:
+        """Tell no more."""
+        ...
+
+
 INTERVAL = 1.0
 
 
@@ -53,6 +68,13 @@ async def observe(take: Callable[[], FlowStatistics], observer: Observer, clock:
             observer(take())
     finally:
         observer(take())
+
+
+def exporter_of(metrics: Any) -> Exporter | None:
+    """What exports to a registry of metrics or on an address; loaded, with telemetry, when it is used."""
+    if metrics is None:
+        return None
+    return cast("Exporter", import_module("penstock.flow._monitor").Monitor(metrics))
 
 
 def observer_of(progress: "bool | Observer") -> Observer | None:

@@ -8,9 +8,10 @@ from typing import Any, Self
 from penstock.base import Clock, parse_duration
 from penstock.flow._assembly import assemble, pumps_of
 from penstock.flow._dead_letters import dead_letters_of
+from penstock.flow._explain import explain_mermaid
 from penstock.flow._outcome import Ledger
 from penstock.flow._plan import FlowPlan
-from penstock.flow._progress import Observer, observe
+from penstock.flow._progress import Exporter, Observer, observe
 from penstock.flow._report import Ending, FlowFailedError, FlowReport
 from penstock.flow._resume import checkpointer_of
 from penstock.flow._snapshot import snapshot, verify
@@ -25,9 +26,15 @@ class RunningFlow:
     of times, before the start and after the end, and from the loop's thread only.
     """
 
-    def __init__(self, plan: FlowPlan, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        plan: FlowPlan,
+        observer: Observer | None = None,
+        exporter: Exporter | None = None,
+    ) -> None:
         self._plan = plan
         self._observer = observer
+        self._exporter = exporter
         self._clock: Clock = plan.options.clock
         self._changed = asyncio.Event()
         self._checkpointer = checkpointer_of(plan)
@@ -47,6 +54,8 @@ class RunningFlow:
         self._drain_asked = self._cancel_asked = self._draining = self._ending = False
         self._deadline: asyncio.Task[None] | None = None
         self._started_at = self._clock.monotonic()
+        if exporter is not None:
+            exporter.start(self.statistics)
         self._coordinator = asyncio.create_task(self._coordinate(), name=plan.options.name)
 
     async def wait(self) -> FlowReport:
@@ -94,6 +103,10 @@ class RunningFlow:
         """The flow at this instant, frozen."""
         elapsed = self._clock.monotonic() - self._started_at
         return snapshot(self._ledger, self._works, self._pumps, elapsed)
+
+    def explain(self) -> str:
+        """The graph for Mermaid, with the figures of this instant: rate, share of time busy, what waits."""
+        return explain_mermaid(self._plan, self.statistics())
 
     def verify(self) -> None:
         """Cheaply check what must hold between any two steps of the loop, as a simulation does.
@@ -189,6 +202,8 @@ class RunningFlow:
                 await close()
             except Exception as error:  # noqa: BLE001 - the first failure is reported, after all is closed
                 failure = failure or error
+        if self._exporter is not None:
+            self._exporter.stop()
         if isinstance(failure, asyncio.CancelledError):
             raise failure
         ending: Ending = (
