@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import threading
 from pathlib import Path
 
 from penstock import PoisonError, stage
@@ -136,3 +137,17 @@ def look(number: int, ctx: Context) -> tuple[str, str, str, int]:
 
 def look_at_each(number: int, ctx: Context):
     yield ctx.message_id
+
+
+def loaded(item: tuple[int, bytes]) -> tuple[int, bytes]:
+    """Some messages fail every time, some are large enough to travel by shared memory."""
+    number, data = item
+    if number % 11 == 5:
+        raise OSError("later")
+    return number, data * 100_000 if number % 40 == 7 else data
+
+
+def wait_for_ever(item: object) -> object:
+    """Says so on standard error where nobody looks: it cannot be interrupted but by a signal."""
+    threading.Event().wait()
+    return item

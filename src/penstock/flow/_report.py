@@ -113,7 +113,7 @@ def bottleneck_of(statistics: FlowStatistics) -> str:
 def _hung(statistics: FlowStatistics) -> list[str]:
     """One line for each stage with threads that are stuck."""
     return [
-        f"{stage.hung:,} thread{'s' if stage.hung > 1 else ''} of {stage.name!r} stuck in a call and left behind: "
+        f"{stage.hung:,} thread{'s' if stage.hung > 1 else ''} of {stage.name!r} still in a call, and left behind: "
         "give the call a time-out of its own, or use pool='process', whose workers can be killed"
         for stage in statistics.stages.values()
         if stage.hung
