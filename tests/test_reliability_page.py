@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from tools.reliability import ROOT, Shown, cases_table, problems, shown_by_case
-from tools.reliability_cases import CASES, KEPT
+from tools.reliability_cases import BOARDS, CASES, KEPT
 
-_IDS = [case.id for case in (*CASES, *KEPT)]
+_IDS = [case.id for case in (*CASES, *BOARDS, *KEPT)]
 _MODULE = '''\
 @pytest.mark.case("one")
 @pytest.mark.parametrize("x", [pytest.param(1, marks=pytest.mark.case("two")), 2])

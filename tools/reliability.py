@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.marked import replaced
-from tools.reliability_cases import CASES, KEPT
+from tools.reliability_cases import BOARDS, CASES, KEPT, Case
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reliability.md"
@@ -69,10 +69,14 @@ def problems(ids: Sequence[str], found: Iterable[str]) -> list[str]:
     ]
 
 
-def cases_table(found: Mapping[str, Sequence[Shown]]) -> list[str]:
+def cases_table(
+    found: Mapping[str, Sequence[Shown]],
+    cases: Sequence[Case] = CASES,
+    elsewhere: str = "Blizzard",
+) -> list[str]:
     """What happened elsewhere, and what the tests say of Penstock."""
-    lines = ["| | case | Blizzard | Penstock, and the test |", "| --- | --- | --- | --- |"]
-    for case in CASES:
+    lines = [f"| | case | {elsewhere} | Penstock, and the test |", "| --- | --- | --- | --- |"]
+    for case in cases:
         ours = "<br>".join(
             " ".join(filter(None, (f"**{test.claim}.**", test.reason, f"({test.link})")))
             for test in found.get(case.id, ())
@@ -101,16 +105,19 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
     arguments = parser.parse_args()
     found = shown_by_case(ROOT)
-    if wrong := problems([case.id for case in (*CASES, *KEPT)], found):
+    if wrong := problems([case.id for case in (*CASES, *BOARDS, *KEPT)], found):
         sys.exit("\n".join(wrong))
     page = PAGE.read_text(encoding="utf-8")
     current = replaced(page, "cases", cases_table(found))
+    current = replaced(current, "boards", cases_table(found, BOARDS, "elsewhere"))
     current = replaced(current, "kept", kept_table(found))
     if not arguments.check:
         PAGE.write_text(current, encoding="utf-8")
     elif current != page:
         sys.exit("docs/reliability.md is not current; run `make fix` and commit what it writes")
-    print(f"reliability: {len(CASES)} cases and {len(KEPT)} behaviours, each with a test")
+    print(
+        f"reliability: {len(CASES) + len(BOARDS)} cases and {len(KEPT)} behaviours, each with a test"
+    )
 
 
 if __name__ == "__main__":

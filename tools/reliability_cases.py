@@ -135,6 +135,60 @@ CASES = (
     ),
 )
 
+BOARDS = (
+    Case(
+        "b01",
+        "two workers want one token",
+        "the check whether somebody else has it makes an error and does not raise it: both work on the token",
+    ),
+    Case(
+        "b02",
+        "a token that is just being written, or damaged",
+        "tokens are written under their final names: a reader meets half of one, and that ends the filter",
+    ),
+    Case(
+        "b03",
+        "a worker dies while it hands a token on",
+        "written there, then removed here: the token is in two buckets, and is worked on twice",
+    ),
+    Case(
+        "b04",
+        "a second worker starts, or one is stopped for a while",
+        "a start brings back every claim in the bucket, those of living workers too",
+    ),
+    Case("b05", "ids with dots in them", "cut at the last dot: `a.1` and `a.2` become one file"),
+    Case(
+        "b06",
+        "urgent tokens, old ones, and a provider that fails for an hour",
+        "no order, priority, count of attempts, pause or time limit",
+    ),
+    Case("b07", "tokens that fail, one after the other", "each costs the pause of an idle filter"),
+    Case(
+        "b08",
+        "a filter dies, the board is stopped, its configuration changes",
+        "dead filters stay dead; a stop kills after five seconds; a reload drops what it has loaded",
+    ),
+    Case(
+        "b09",
+        "two programs write the ledger",
+        "each has a copy and the last one wins; the file is written in place",
+    ),
+    Case(
+        "b10",
+        "the store lacks some of what was done",
+        "a loop within the wrong loop queues it again several times, or not at all",
+    ),
+    Case(
+        "b11",
+        "a limit of the rate, and a disk that fills up",
+        "the limit stands at a method that nobody calls; the margin is a fiftieth of the file",
+    ),
+    Case(
+        "b12", "a passphrase", "on the command line of gpg, and as plain text in the configuration"
+    ),
+    Case("b13", "a token that is done", "the ledger learns of it when an operator says so"),
+)
+
 KEPT = (
     Behaviour(
         "k01",

@@ -1,5 +1,6 @@
 """Functions for worker processes, which import them by name."""
 
+import ctypes
 import os
 import signal
 from pathlib import Path
@@ -61,3 +62,39 @@ def decorated(number: int) -> int:
 
 def unpicklable(number: int) -> object:
     return lambda: number
+
+
+def segfault_at_two(number: int) -> int:
+    if number == 2:
+        ctypes.string_at(0)
+    return number
+
+
+def abort_at_two(number: int) -> int:
+    if number == 2:
+        os.abort()
+    return number
+
+
+def exit_at_two(number: int) -> int:
+    if number == 2:
+        os._exit(3)
+    return number
+
+
+def fill_at_two(number: int) -> int:
+    """Takes a gibibyte, of which every page is touched."""
+    if number == 2:
+        return len(b"x" * (1 << 30))
+    return number
+
+
+def answer_with(size: int) -> list[bytes]:
+    """Fits as it is made; its pickle does not."""
+    return [bytes(1000) for _ in range(size // 1000)]
+
+
+def pid_of(number: int) -> int:
+    if number < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()

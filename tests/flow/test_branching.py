@@ -170,6 +170,26 @@ def test_several_sources_make_one_stream_and_each_gets_its_own_acks() -> None:
     assert (first.closed, second.closed, report.acked, report.pulled) == (1, 1, 7, 7)
 
 
+def test_a_source_that_ends_leaves_the_room_to_the_others() -> None:
+    """A stage that takes all at once wakes one of those that wait, which may have nothing more to put."""
+    sources = [ListSource([number, number]) for number in range(4)]
+    rows: list[int] = []
+
+    @stage(batch=2)
+    async def slow(numbers: list[int]) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        rows.extend(numbers)
+
+    async def scenario() -> None:
+        async with asyncio.timeout(30):
+            await (Flow("room", capacity=2) | merge(*sources) | slow).run_async()
+
+    asyncio.run(scenario())
+
+    assert sorted(rows) == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
 def test_the_stream_ends_after_the_last_item_of_all_upstreams() -> None:
     """A source and a branch that end early must not end the stage below."""
     rows: list[Any] = []

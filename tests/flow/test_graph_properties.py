@@ -161,7 +161,8 @@ def test_in_any_graph_every_leaf_ends_once_and_outcomes_balance_at_every_instant
             flow = flow | part
         async with flow.start() as running:
             graph.look = lambda: check(running.statistics())
-            return await running.wait()
+            async with asyncio.timeout(60):
+                return await running.wait()
 
     def check(statistics: Any) -> None:
         assert statistics.balanced, statistics

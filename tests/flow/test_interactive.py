@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,9 @@ def interrupted(tmp_path: Path, program: str, *, signals: int = 1, repl: bool = 
     )
     assert child.stdin is not None
     assert child.stdout is not None
+    # A program that hangs is a failure to be seen, not to be waited for.
+    guard = threading.Timer(60, child.kill)
+    guard.start()
     with child:
         if repl:
             child.stdin.write(f"exec(open({str(path)!r}).read())\nprint('still', 'here')\n")
@@ -61,6 +65,7 @@ def interrupted(tmp_path: Path, program: str, *, signals: int = 1, repl: bool = 
                 child.send_signal(signal.SIGINT)
             if "still here" in line:
                 child.stdin.close()
+    guard.cancel()
     return [line for line in lines if not line.endswith(("begun", "draining"))]
 
 

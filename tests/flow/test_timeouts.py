@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 
 from penstock import Flow, FlowReport, RetryPolicy, stage
 from penstock.testing import FakeClock
@@ -71,9 +72,44 @@ def test_a_thread_that_hangs_is_replaced_and_counted() -> None:
         return number
 
     report = (Flow("hung") | range(4) | hang_at_one | delivered.append).run()
+    names = [thread.name for thread in threading.enumerate()]
     release.set()
 
     assert delivered == [0, 2, 3]
     assert len(threads) == 2
-    assert report.stages["hang_at_one"].replaced == 1
+    assert (report.stages["hang_at_one"].replaced, report.stages["hang_at_one"].hung) == (1, 1)
+    assert "hang_at_one/0 (left behind)" in names
+    assert "1 thread of 'hang_at_one' stuck in a call and left behind" in str(report)
     assert [letter.reason for letter in report.dead_letters] == ["timeout"]
+
+
+def test_a_thread_that_comes_back_hangs_no_more() -> None:
+    """Late, and whatever it brings: its message has ended already."""
+
+    async def scenario() -> tuple[int, FlowReport]:
+        clock, release, back = FakeClock(), threading.Event(), asyncio.Event()
+
+        async def one() -> AsyncIterator[int]:
+            yield 1
+            await back.wait()
+
+        @stage(pool="thread", timeout="5s")
+        def late(number: int) -> int:
+            release.wait()
+            raise OSError("too late to matter")
+
+        async with (Flow("late", clock=clock) | one() | late | print).start() as running:
+            while not running.statistics().stages["late"].hung:
+                await clock.advance(5)
+                await asyncio.sleep(0.001)
+            hung = running.statistics().stages["late"].hung
+            release.set()
+            while running.statistics().stages["late"].hung:
+                await asyncio.sleep(0.001)
+            back.set()
+            return hung, await running.wait()
+
+    hung, report = asyncio.run(scenario())
+
+    assert (hung, report.stages["late"].hung, report.dead) == (1, 0, 1)
+    assert "stuck" not in str(report)

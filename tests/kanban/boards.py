@@ -5,7 +5,7 @@ from typing import Any
 
 from penstock.kanban import Bucket, Token
 
-PARTS = ("waiting", "claimed", "delayed", "errors")
+PARTS = ("waiting", "claimed", "delayed", "held", "errors")
 
 
 def make_bucket(path: Path, **options: Any) -> Bucket:

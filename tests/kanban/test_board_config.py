@@ -72,8 +72,9 @@ def test_it_is_found_here_and_then_in_the_users_own_directory(tmp_path: Path) ->
     "line",
     ["  gpg_passphrase: sesame\n", "  gpg_passphrase: x${env:HOME}\n"],
 )
+@pytest.mark.case("b12")
 def test_a_secret_in_plain_text_is_refused_with_the_three_ways(tmp_path: Path, line: str) -> None:
-    """K12."""
+    """Wherever it stands."""
     found = problems(tmp_path, WORKS.replace("  gpg_passphrase: ${file:secrets/passphrase}", line))
 
     for way in ("${file:PATH}", "${env:NAME}", "${cmd:COMMAND}", "penstock.kanban.yaml:4"):

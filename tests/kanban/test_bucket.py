@@ -30,8 +30,9 @@ def test_a_token_that_was_put_can_be_read_by_anyone(tmp_path: Path) -> None:
     assert document["data"] == [{"path": "b.gpg", "size": 7, "sha256": "ab"}]
 
 
+@pytest.mark.case("b05")
 def test_names_with_dots_are_kept_whole(tmp_path: Path) -> None:
-    """K5: cutting at a dot would make one token of two."""
+    """Cutting at a dot would make one token of two."""
     bucket = make_bucket(tmp_path / "in")
 
     bucket.put_many([make_token("a.1"), make_token("a.2"), make_token("a")])
@@ -73,8 +74,9 @@ def test_a_claim_is_seen_in_the_workers_directory_and_moves_on_once(tmp_path: Pa
     ]
 
 
+@pytest.mark.case("b01")
 def test_losing_the_race_for_a_token_is_no_error(tmp_path: Path) -> None:
-    """K1: of two workers that saw the same token, one has it, and the other knows that it has not."""
+    """Of two workers that saw the same token, one has it, and the other knows that it has not."""
     bucket = make_bucket(tmp_path / "in")
     bucket.put_many([make_token(n) for n in range(4)])
 
@@ -98,8 +100,9 @@ def test_a_token_moves_into_no_other(tmp_path: Path) -> None:
     assert "holds a token 'b1' already" in failed.reason
 
 
+@pytest.mark.case("b06")
 def test_the_more_urgent_and_the_older_go_first(tmp_path: Path) -> None:
-    """K6: and a directory is the priority, so that `mv` changes it."""
+    """And a directory is the priority, so that `mv` changes it."""
     bucket = make_bucket(tmp_path / "in")
     for age, (identity, priority) in enumerate(
         [("n2", "normal"), ("n1", "normal"), ("l1", "low"), ("h1", "high")]
@@ -149,8 +152,9 @@ def test_an_error_keeps_its_reason_until_somebody_lets_it_try_again(tmp_path: Pa
     assert [visit.result for visit in again.history] == ["failed", "released"]
 
 
+@pytest.mark.case("b06")
 def test_what_failed_for_now_comes_back_when_its_time_has_come(tmp_path: Path) -> None:
-    """K6: attempts are counted, and the next one waits."""
+    """Attempts are counted, and the next one waits."""
     bucket = make_bucket(tmp_path / "in")
     bucket.put(make_token("b1"))
 

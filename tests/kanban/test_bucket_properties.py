@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from penstock.kanban import Claim, Limit, Priority, Seat, TokenExistsError, recover
-from penstock.kanban._repair import retry
+from penstock.kanban._repair import hold, release, retry
 from tests.kanban.boards import everywhere, make_bucket, make_token
 
 _LIMIT = 4
@@ -104,6 +104,15 @@ class Board(RuleBasedStateMachine):
     def retry(self, stage: int) -> None:
         self.readmitted += stage * self.buckets[1].counts().errors
         retry(self.buckets[stage])
+
+    @rule(bucket=st.integers(0, 2))
+    def hold(self, bucket: int) -> None:
+        hold(self.buckets[bucket])
+
+    @rule(bucket=st.integers(0, 2), most=st.integers(0, 3))
+    def release(self, bucket: int, most: int) -> None:
+        """As far as there is room."""
+        release(self.buckets[bucket], most=most)
 
     @invariant()
     def each_token_is_in_one_bucket(self) -> None:

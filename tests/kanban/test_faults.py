@@ -92,8 +92,9 @@ def test_a_file_where_a_bucket_should_be_is_named(tmp_path: Path) -> None:
 def test_somebody_who_may_not_write_is_told_so(tmp_path: Path) -> None:
     bucket = make_bucket(tmp_path / "1")
     bucket.put(make_token())
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.name.startswith(("test_", "pytest-", "popen-")):
+            folder.chmod(0o755)
 
     os.seteuid(65534)
     try:

@@ -74,8 +74,9 @@ def test_a_source_that_is_not_there_is_an_error_at_once(tmp_path: Path) -> None:
         make_filter(tmp_path, "Downloader", source="{barcode}.gpg").process(Token("b1"))
 
 
+@pytest.mark.case("b11")
 def test_a_download_waits_for_room_on_the_disk(tmp_path: Path) -> None:
-    """K11: the margin is bytes that stay free; no attempt is used up."""
+    """The margin is bytes that stay free; no attempt is used up."""
     (tmp_path / "b1.gpg").write_bytes(b"content")
     free = shutil.disk_usage(tmp_path).free
 
@@ -87,8 +88,9 @@ def test_a_download_waits_for_room_on_the_disk(tmp_path: Path) -> None:
     assert names(tmp_path / "work") == []
 
 
+@pytest.mark.case("b11")
 def test_a_limit_of_the_rate_is_kept(tmp_path: Path) -> None:
-    """K11: the limit stood at a method that nobody called."""
+    """Measured over the download."""
     (tmp_path / "b1.gpg").write_bytes(bytes(3 << 20))
     download = make_filter(tmp_path, "Downloader", source="{barcode}.gpg", free=0, rate="20MiB")
     before = os.times().elapsed
@@ -160,7 +162,7 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(tmp_path: Path, prov
 
 
 def test_a_passphrase_opens_an_archive_and_shows_on_no_command_line(tmp_path: Path) -> None:
-    """K12: a program in gpg's place notes its arguments."""
+    """Nor does an agent stay behind that would remember it."""
     decrypt = make_filter(tmp_path, "Decryptor")
     (tmp_path / "work" / "b1.tar").write_bytes(b"content")
     encrypt(tmp_path / "work" / "b1.tar")
@@ -172,9 +174,11 @@ def test_a_passphrase_opens_an_archive_and_shows_on_no_command_line(tmp_path: Pa
     assert moved(decrypt.process(Token("b1", data=(DataRef("b1.tar.gpg", 1),)))) == token
 
 
+@pytest.mark.case("b12")
 def test_gpg_is_told_the_passphrase_through_a_pipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A program in gpg's place notes its arguments and its environment."""
     spy = tmp_path / "bin" / "gpg"
     spy.parent.mkdir()
     spy.write_text(

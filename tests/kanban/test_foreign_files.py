@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from penstock.kanban import Seat
 from tests.kanban.boards import ids, make_bucket
 
@@ -15,8 +17,9 @@ def drop(path: Path, text: str, *, age: float = 10.0) -> Path:
     return path
 
 
+@pytest.mark.case("b02")
 def test_a_token_made_by_hand_is_taken_after_two_seconds(tmp_path: Path) -> None:
-    """K2: half of a file is never read, because nobody looks before it has stood still."""
+    """Half of a file is never read, because nobody looks before it has stood still."""
     bucket = make_bucket(tmp_path / "in")
     path = drop(tmp_path / "in" / "12345.json", '{"barcode": 12345, "shelf": "A"}', age=0)
 
@@ -37,8 +40,9 @@ def test_id_is_another_word_for_barcode(tmp_path: Path) -> None:
         assert seat.claim()[0].token.done_bucket == "var/done"
 
 
+@pytest.mark.case("b02")
 def test_half_a_file_becomes_an_error_with_a_note_and_stops_nobody(tmp_path: Path) -> None:
-    """K2: an unreadable token ended the filter."""
+    """The worker goes on with the next."""
     bucket = make_bucket(tmp_path / "in")
     drop(tmp_path / "in" / "half.json", '{"barcode": "ha')
     drop(tmp_path / "in" / "wrong.json", '{"barcode": "other"}')

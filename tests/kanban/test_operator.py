@@ -97,8 +97,10 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 
 @pytest.mark.slow
+@pytest.mark.case("b13")
+@pytest.mark.case("b10")
 def test_a_board_works_off_what_is_available_and_notes_it(home: Home) -> None:
-    """K13: the ledger knows without anybody asking; K10: what was converted is not taken again."""
+    """The ledger knows without anybody asking; what was converted is not taken again."""
     assert home.run("--until-idle") == 1
 
     status, _ = home.operator.status()
@@ -111,8 +113,9 @@ def test_a_board_works_off_what_is_available_and_notes_it(home: Home) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.case("b08")
 def test_a_board_can_be_led_while_it_runs(home: Home) -> None:
-    """K8: a filter that died is started again, and a reload does what it says."""
+    """A filter that died is started again, and a reload does what it says."""
     home.start("--sample", "again,hangs")
     home.until("again")
     assert home.operator.command("stop", "one") == ["one"]
@@ -151,17 +154,57 @@ def test_a_board_can_be_led_while_it_runs(home: Home) -> None:
 
 
 @pytest.mark.slow
-def test_a_stop_lets_the_token_in_hand_be_finished(home: Home) -> None:
-    """K8: five seconds, then SIGKILL in the middle of a download."""
-    home.start("--sample", "slow")
+def test_a_stage_is_inserted_into_a_running_board(home: Home) -> None:
+    """A directory and a filter more; what did not change runs on."""
+    home.start("--sample", "before")
+    home.until("before")
+    workers = {worker["worker"] for worker in home.operator.status()[1]}
+    inserted = CONFIG.replace("output_pipe: p/1,", "output_pipe: p/new,") + (
+        '  - {name: new, class: "operated:Work", input_pipe: p/new, output_pipe: p/1}\n'
+    )
+    home.configure(inserted)
+
+    assert home.operator.command("reload") == {"changed": ["one"], "added": ["new"]}
+    home.operator.add(["after"])
+    home.until("before", "after")
+
+    stages = {t.id: [visit.stage for visit in t.history] for _, _, t in home.operator.tokens("p/2")}
+    assert stages == {"before": ["one", "two"], "after": ["one", "new", "two"]}
+    kept = workers & {worker["worker"] for worker in home.operator.status()[1]}
+    assert {name.partition("-")[0] for name in kept} == {"two"}
+    rows = {column.pipe: column for column in home.operator.status()[0].columns}
+    assert rows["p/0"].per_minute is not None
+    assert home.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.case("b08")
+@pytest.mark.parametrize(
+    ("options", "number", "code"),
+    [
+        ([], signal.SIGTERM, 0),
+        ([], signal.SIGINT, 0),
+        (["--until-idle"], signal.SIGTERM, 143),
+        (["--until-idle"], signal.SIGINT, 130),
+        (["--until-idle"], signal.SIGQUIT, 131),
+    ],
+)
+def test_a_stop_lets_the_token_in_hand_be_finished(
+    home: Home, options: list[str], number: int, code: int
+) -> None:
+    """However long it takes within `drain`; the exit code says whether the run was to have an end of its own."""
+    home.start("--sample", "slow", *options)
+    assert home.process
     pause = Event()
     while not (home.root / "slow.started").exists():
         pause.wait(0.02)
 
-    assert home.stop() == 0
+    home.process.send_signal(number)
+    assert home.process.wait(timeout=30) == code
 
-    _, _, token = home.operator.token("slow")
-    assert [visit.result for visit in token.history][:1] == ["done"]
+    pipe, part, token = home.operator.token("slow")
+    assert (pipe, part) == ("p/1", "waiting")
+    assert [visit.result for visit in token.history] == ["done"]
 
 
 def test_two_cannot_run_one_board(home: Home) -> None:
@@ -173,8 +216,9 @@ def test_two_cannot_run_one_board(home: Home) -> None:
         os.close(descriptor)
 
 
+@pytest.mark.case("b09")
 def test_the_ledger_goes_out_and_in_and_is_made_anew(home: Home) -> None:
-    """K9: a change is one transaction, and a bad row changes nothing."""
+    """A change is one transaction, and a bad row changes nothing."""
     operator = home.operator
     for pipe in operator.board.pipes:
         operator.board.bucket(pipe).prepare()
@@ -193,8 +237,9 @@ def test_the_ledger_goes_out_and_in_and_is_made_anew(home: Home) -> None:
     assert operator.ledger(anew=True).counts() == {"chosen": 1, "completed": 1}
 
 
+@pytest.mark.case("b10")
 def test_store_and_ledger_are_reconciled_each_id_once(home: Home) -> None:
-    """K10: a loop that was nested wrongly queued again N times, or not at all."""
+    """However often the list names it."""
     operator = home.operator
     for pipe in operator.board.pipes:
         operator.board.bucket(pipe).prepare()
@@ -205,12 +250,12 @@ def test_store_and_ledger_are_reconciled_each_id_once(home: Home) -> None:
 
     found = operator.reconcile(["both", "stray", "stray"], repair=True)
 
-    assert (found.lost, found.unknown) == (("lost",), ("stray",))
+    assert (found.missing, found.extra) == (("lost",), ("stray",))
     assert {i.barcode: i.state for i in ledger.items()} == {
         "both": "completed", "stray": "completed", "lost": "available", "on-its-way": "chosen",
     }  # fmt: skip
     again = operator.reconcile(["both", "stray"], repair=True)
-    assert (again.lost, again.unknown) == ((), ())
+    assert (again.missing, again.extra) == ((), ())
 
 
 def test_errors_are_retried_by_name_or_all(home: Home) -> None:

@@ -38,7 +38,7 @@ def test_the_report_counts_items_bytes_and_rates(tmp_path: Path) -> None:
     (tmp_path / "penstock.kanban.yaml").write_text(config)
     operator = Operator(tmp_path / "penstock.kanban.yaml", {})
     ledger = operator.ledger()
-    ledger.offer(["x", "y"])
+    ledger.offer([("x", ""), ("y", "")])
     ledger.note(
         Item(str(n), COMPLETED, finished=stamp(NOW - timedelta(minutes=30 * n)), bytes=1024)
         for n in range(1, 5)

@@ -35,8 +35,9 @@ def dying_at(point: str, first: Path, second: Path, *, children: int = 0) -> Non
 
 
 @pytest.mark.parametrize("point", ["seat.claimed", "seat.rewritten", "seat.returned"])
+@pytest.mark.case("b03")
 def test_a_token_of_a_worker_that_died_waits_again(tmp_path: Path, point: str) -> None:
-    """K3: it is in one bucket, before and after; the death counts as an attempt."""
+    """It is in one bucket, before and after; the death counts as an attempt."""
     first, second = make_bucket(tmp_path / "1"), make_bucket(tmp_path / "2")
     first.put(make_token("b1"))
     with worker(lambda: dying_at(point, first.path, second.path)) as pid:
@@ -52,8 +53,9 @@ def test_a_token_of_a_worker_that_died_waits_again(tmp_path: Path, point: str) -
     assert not any((tmp_path / "1" / "claimed").iterdir())
 
 
+@pytest.mark.case("b03")
 def test_a_token_that_moved_on_is_not_taken_back(tmp_path: Path) -> None:
-    """K3: published, the next filter has moved it on already, and only then the worker dies."""
+    """Published, the next filter has moved it on already, and only then the worker dies."""
     first, second, third = (make_bucket(tmp_path / name) for name in "123")
     first.put(make_token("b1"))
     with worker(lambda: dying_at("seat.moved", first.path, second.path)) as pid:
@@ -96,10 +98,11 @@ def test_a_death_leaves_the_one_or_all_of_the_many(
     )
 
 
+@pytest.mark.case("b04")
 def test_a_worker_that_is_stopped_is_not_robbed_and_finishes_when_it_wakes(
     tmp_path: Path, gate: Gate
 ) -> None:
-    """K4: a lock says who lives, not a clock."""
+    """A lock says who lives, not a clock."""
     first, second = make_bucket(tmp_path / "1"), make_bucket(tmp_path / "2")
     first.put(make_token("b1"))
     claimed = Gate()
@@ -125,8 +128,9 @@ def test_a_worker_that_is_stopped_is_not_robbed_and_finishes_when_it_wakes(
     assert ids(second) == everywhere(first, second) == ["b1"]
 
 
+@pytest.mark.case("b04")
 def test_a_second_worker_that_starts_takes_nothing_from_the_first(tmp_path: Path) -> None:
-    """K4: the start of a worker brought every claim of the bucket back."""
+    """A start leaves every claim alone but those of the dead."""
     bucket = make_bucket(tmp_path / "1")
     bucket.put(make_token("b1"))
 
@@ -160,8 +164,9 @@ def test_a_token_that_comes_back_is_admitted_to_a_full_bucket(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.case("b01")
 def test_eight_workers_race_for_the_tokens_of_one_bucket(tmp_path: Path) -> None:
-    """K1: each token is worked on once."""
+    """Each token is worked on once."""
     first, second = make_bucket(tmp_path / "1"), make_bucket(tmp_path / "2")
     first.put_many([make_token(n) for n in range(400)])
 

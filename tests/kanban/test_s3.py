@@ -8,6 +8,7 @@ import pytest
 
 from penstock.base import ConfigError
 from penstock.kanban import DataRef, PermanentError, Token
+from penstock.kanban._ledger import COMPLETED, Item
 from tests.ingest.kills import KillServer
 from tests.kanban.filters import make_filter, moved
 from tests.kanban.s3_board import (
@@ -16,6 +17,7 @@ from tests.kanban.s3_board import (
     opened,
     operator,
     place,
+    references,
     uploads_survive_kills,
 )
 
@@ -135,6 +137,30 @@ def test_what_is_not_there_is_an_error_at_once(options: dict[str, str], tmp_path
 
     with pytest.raises(PermanentError, match="b1 does not exist"):
         download.process(Token("b1"))
+
+
+def test_what_a_store_has_is_compared_with_the_ledger(
+    options: dict[str, str], tmp_path: Path
+) -> None:
+    url = place("bucket", tmp_path)
+    store = opened(url, options)
+    for name in ("good", "short", "stray"):
+        store.put(f"books/{name}.zst", b"content")
+    filters = [
+        {"name": "up", "class": "Uploader", "input_pipe": "p/0", "output_pipe": "p/1",
+         "args": {"target": f"{url}/books/{{barcode}}.zst"}},
+    ]  # fmt: skip
+    settings = {"storage_options": references(options, tmp_path), "sync": False}
+    board = operator(tmp_path, {"global": settings, "filters": filters})
+    ledger = board.ledger()
+    ledger.note(
+        Item(name, COMPLETED, bytes=size) for name, size in (("good", 7), ("short", 9), ("gone", 7))
+    )
+
+    found = board.reconcile()
+
+    assert (found.missing, found.extra) == (("gone",), ("stray",))
+    assert found.differing == {"short": "expected 9 bytes, got 7"}
 
 
 def test_options_of_the_store_are_checked_before_anything_starts(tmp_path: Path) -> None:

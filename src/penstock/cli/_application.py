@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from penstock.cli._ending import end
+from penstock.cli._loading import begin, over
 from penstock.cli._output import LogFormat, LogLevel, Output, OutputOption, perform_command
 from penstock.cli._pipeline_application import pipelines
 
@@ -43,9 +44,11 @@ application.add_typer(states, name="state")
 
 def main() -> None:
     """The program `penstock`."""
+    begin()
     try:
         application()
     except SystemExit as ended:
+        over()
         end(ended)
 
 
@@ -277,12 +280,29 @@ def kanban_shutdown(config: BoardOption = None, output: OutputOption = Output.TA
 def kanban_add(
     tokens: Tokens = None,
     bucket: BucketOption = "",
+    priority: Annotated[str, typer.Option("--priority", help="high, normal or low.")] = "normal",
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", help="A data file in the processing bucket; may be repeated."),
+    ] = None,
+    documents: Annotated[
+        Path | None,
+        typer.Option("--tokens", help="A file of whole tokens, one JSON object a line."),
+    ] = None,
     config: BoardOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Let tokens in, at the start or in the middle of the chain."""
     perform_command(
-        "_kanban", "add", tokens=tokens or [], bucket=bucket, config=config, output=output
+        "_kanban",
+        "add",
+        tokens=tokens or [],
+        bucket=bucket,
+        priority=priority,
+        data=data or [],
+        documents=documents,
+        config=config,
+        output=output,
     )
 
 
@@ -293,9 +313,22 @@ def kanban_retry(
     config: BoardOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Let errors have another try: those named, or all."""
+    """Let errors and delayed tokens have another try: those named, or all; their attempts are forgotten."""
     perform_command(
         "_kanban", "retry", tokens=tokens or [], bucket=bucket, config=config, output=output
+    )
+
+
+@kanban.command("hold")
+def kanban_hold(
+    tokens: Tokens = None,
+    bucket: BucketOption = "",
+    config: BoardOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Hold tokens back that wait or are delayed: those named, or all; no filter takes them until they are released."""
+    perform_command(
+        "_kanban", "hold", tokens=tokens or [], bucket=bucket, config=config, output=output
     )
 
 
@@ -303,12 +336,21 @@ def kanban_retry(
 def kanban_release(
     tokens: Tokens = None,
     bucket: BucketOption = "",
+    most: Annotated[
+        int, typer.Option("--most", min=0, help="At most so many in each bucket; 0 sets no limit.")
+    ] = 0,
     config: BoardOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """End the delay of tokens: those named, or all; errors too, as `retry`."""
+    """Let tokens that are held go on: those named, or all, the oldest first, as far as there is room."""
     perform_command(
-        "_kanban", "retry", tokens=tokens or [], bucket=bucket, config=config, output=output
+        "_kanban",
+        "release",
+        tokens=tokens or [],
+        bucket=bucket,
+        most=most,
+        config=config,
+        output=output,
     )
 
 
@@ -320,18 +362,34 @@ def kanban_report(config: BoardArgument = None, output: OutputOption = Output.TA
 
 @kanban.command("reconcile")
 def kanban_reconcile(
-    stored: Annotated[
-        Path, typer.Argument(metavar="STORED", help="A file with the ids that the store has.")
-    ],
+    names: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[STORED]",
+            help="A file with the ids that the store has; by default it is looked at.",
+        ),
+    ] = None,
+    checksums: Annotated[
+        bool, typer.Option("--checksums", help="Read everything and compare checksums, not sizes.")
+    ] = False,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Bring the ledger into line with the store.")
+        bool,
+        typer.Option(
+            "--repair", help="Do again what is missing or differs; note what is extra as completed."
+        ),
     ] = False,
     config: BoardOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Compare what the store has with what the ledger says."""
     perform_command(
-        "_kanban", "reconcile", stored=stored, repair=repair, config=config, output=output
+        "_kanban",
+        "reconcile",
+        names=names,
+        checksums=checksums,
+        repair=repair,
+        config=config,
+        output=output,
     )
 
 

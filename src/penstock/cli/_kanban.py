@@ -9,13 +9,23 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from penstock.cli._exits import DONE, FAILED
+from penstock.cli._exits import DONE, FAILED, SIGNALLED
 from penstock.cli._output import LogLevel, Output
 from penstock.cli._printing import print_json, print_table
-from penstock.kanban import Operator, Orchestrator
+from penstock.kanban import (
+    DataRef,
+    Operator,
+    Orchestrator,
+    Priority,
+    Token,
+    TokenError,
+)
 from penstock.telemetry import setup_logs
 
-_COLUMNS = ("bucket", "filter", "waiting", "claimed", "delayed", "errors", "limit", "oldest")
+_COLUMNS = (
+    "bucket", "filter", "waiting", "claimed", "delayed", "held", "errors", "limit", "per_minute", "oldest",
+)  # fmt: skip
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _CLEAR = "\x1b[H\x1b[2J"
 
 
@@ -51,16 +61,16 @@ async def _run(orchestrator: Orchestrator, *, until_idle: bool) -> int:
         heard.append(number)
         orchestrator.stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         loop.add_signal_handler(number, hear, number)
     try:
         report = await orchestrator.run()
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _SIGNALS:
             loop.remove_signal_handler(number)
-    if heard and not report.late and not until_idle:
-        return DONE
-    return report.exit_code
+    if not heard or report.late or report.finished:
+        return report.exit_code
+    return SIGNALLED + heard[0] if until_idle else DONE
 
 
 def status(*, config: Path | None, output: Output) -> int:
@@ -70,33 +80,31 @@ def status(*, config: Path | None, output: Output) -> int:
     return DONE
 
 
-def _rows(operator: Operator) -> list[dict[str, object]]:
-    found, _ = operator.status()
-    return [
+def _print_status(operator: Operator, output: Output) -> None:
+    found, workers = operator.status()
+    rows = [
         {
             "bucket": column.pipe,
             "filter": column.filter,
             **{key: value for key, value in asdict(column.counts).items() if key != "oldest"},
             "limit": column.limit or None,
+            "per_minute": None if column.per_minute is None else round(column.per_minute, 1),
             "oldest": f"{column.oldest_s:,.0f} s" if column.oldest_s and column.filter else None,
         }
         for column in found.columns
     ]
-
-
-def _print_status(operator: Operator, output: Output) -> None:
-    rows = _rows(operator)
-    workers = list(operator.status()[1])
     if output is Output.JSON:
-        print_json({"columns": rows, "workers": workers})
+        print_json({"columns": rows, "workers": list(workers)})
         return
     print_table(
         rows, _COLUMNS, empty="the board has no bucket yet; `penstock kanban run` makes them"
     )
+    sys.stdout.write(f"\n{found.open:,} open, {found.done:,} done, {found.errors:,} in errors\n")
     if workers:
         sys.stdout.write("\n")
-        print_table(workers, ("filter", "worker", "state", "pid", "restarts", "last"), empty="")
-    for column in operator.status()[0].columns:
+        columns = ("filter", "worker", "state", "pid", "restarts", "last")
+        print_table(list(workers), columns, empty="")
+    for column in found.columns:
         if column.foreign:
             sys.stderr.write(
                 f"penstock: {column.pipe} holds what is no token: {', '.join(column.foreign)}\n"
@@ -166,9 +174,51 @@ def retry(*, tokens: Sequence[str], bucket: str, config: Path | None, output: Ou
     return _print_count("retried", Operator(config, os.environ).retry(tokens, bucket), output)
 
 
-def add(*, tokens: Sequence[str], bucket: str, config: Path | None, output: Output) -> int:
+def hold(*, tokens: Sequence[str], bucket: str, config: Path | None, output: Output) -> int:
+    """Hold tokens back."""
+    return _print_count("held", Operator(config, os.environ).hold(tokens, bucket), output)
+
+
+def release(
+    *, tokens: Sequence[str], bucket: str, most: int, config: Path | None, output: Output
+) -> int:
+    """Let held tokens go on."""
+    count = Operator(config, os.environ).release(tokens, bucket, most=most)
+    return _print_count("released", count, output)
+
+
+def add(
+    *,
+    tokens: Sequence[str],
+    bucket: str,
+    priority: str,
+    data: Sequence[str],
+    documents: Path | None,
+    config: Path | None,
+    output: Output,
+) -> int:
     """Let tokens in."""
-    return _print_count("added", Operator(config, os.environ).add(tokens, bucket), output)
+    operator = Operator(config, os.environ)
+    if data and len(tokens) != 1:
+        raise TokenError(", ".join(tokens) or "no token", "`--data` goes with exactly one token")
+    if priority not in set(Priority):
+        raise TokenError(f"priority {priority!r}", "expected high, normal or low")
+    given = [
+        Token(
+            token,
+            priority=Priority(priority),
+            data=tuple(DataRef(path, 0) for path in data),
+        )
+        for token in tokens
+    ]
+    if documents is not None:
+        lines = documents.read_text(encoding="utf-8").splitlines()
+        given += [
+            Token.parse(line, place=f"{documents}:{n}")
+            for n, line in enumerate(lines, 1)
+            if line.strip()
+        ]
+    return _print_count("added", operator.add(given, bucket), output)
 
 
 def _print_count(word: str, count: int, output: Output) -> int:
@@ -189,14 +239,19 @@ def report(*, config: Path | None, output: Output) -> int:
     return DONE
 
 
-def reconcile(*, stored: Path, repair: bool, config: Path | None, output: Output) -> int:
-    """Compare a list of what the store has with the ledger."""
-    names = [
-        line.strip() for line in stored.read_text(encoding="utf-8").splitlines() if line.strip()
-    ]
-    found = Operator(config, os.environ).reconcile(names, repair=repair)
-    rows = [{"token": i, "difference": "in the ledger alone"} for i in found.lost]
-    rows += [{"token": i, "difference": "in the store alone"} for i in found.unknown]
+def reconcile(
+    *, names: Path | None, checksums: bool, repair: bool, config: Path | None, output: Output
+) -> int:
+    """Compare what the store has, or a list of it, with the ledger."""
+    listed = None
+    if names is not None:
+        lines = names.read_text(encoding="utf-8").splitlines()
+        listed = [line.strip() for line in lines if line.strip()]
+    operator = Operator(config, os.environ)
+    found = operator.reconcile(listed, checksums=checksums, repair=repair)
+    rows = [{"token": i, "difference": "missing in the store"} for i in found.missing]
+    rows += [{"token": i, "difference": "in the store alone"} for i in found.extra]
+    rows += [{"token": i, "difference": said} for i, said in found.differing.items()]
     if output is Output.JSON:
         print_json(asdict(found))
     else:
@@ -219,21 +274,10 @@ def ledger(*, take: Path | None, rebuild: bool, config: Path | None, output: Out
 def board(*, config: Path | None, every: float, once: bool) -> int:
     """Draw the columns again and again, until interrupted."""
     operator = Operator(config, os.environ)
-    before: dict[str, int] = {}
-    while True:
-        found, _ = operator.status()
-        rows = _rows(operator)
-        for row, column in zip(rows, found.columns, strict=True):
-            total = column.counts.waiting if not column.filter else column.counts.content
-            row["change"] = total - before.get(column.pipe, total)
-            before[column.pipe] = total
-        if not once:
-            sys.stdout.write(_CLEAR)
-        print_table(rows, (*_COLUMNS, "change"), empty="the board has no bucket yet")
-        sys.stdout.write(
-            f"\n{found.open:,} open, {found.done:,} done, {found.errors:,} in errors\n"
-        )
+    while not once:
+        sys.stdout.write(_CLEAR)
+        _print_status(operator, Output.TABLE)
         sys.stdout.flush()
-        if once:
-            return DONE
         time.sleep(every)
+    _print_status(operator, Output.TABLE)
+    return DONE

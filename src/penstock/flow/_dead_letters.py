@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 from penstock.flow._errors import FlowError
 
-Reason = Literal["error", "poison", "timeout", "crash", "drained"]
+Reason = Literal["error", "poison", "timeout", "crash", "memory", "drained"]
 KEPT = 1000
 
 

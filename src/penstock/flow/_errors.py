@@ -103,6 +103,8 @@ class WorkerDiedError(FlowError):
 
     stage: str
     how: str
+    memory: bool = False
+    """Whether it is known to have run out of memory."""
 
     def __str__(self) -> str:
         return f"a worker of stage {self.stage!r} died ({self.how}) with this message in its hands"

@@ -10,6 +10,9 @@ from penstock.flow._errors import FatalError, FlowError
 from penstock.flow._message import Message
 from penstock.flow._work import Work
 
+NOBODY, ANYONE = -1, -2
+"""In the place of a culprit: the worker had begun nothing; or all was done, and the answer was not sent."""
+
 
 class LostChunkError(FlowError):
     """The worker was lost; `culprit` is the place of the message it had in hand, `cause` what happened."""
@@ -124,10 +127,14 @@ async def _settle(work: Work, chunk: list[Message[Any]], answer: Answer) -> None
 
 
 async def _recover(work: Work, chunk: list[Message[Any]], lost: LostChunkError) -> None:
-    """Only the message in hand is to blame; the others are worked on again, as the same attempt."""
+    """Only the message in hand is to blame; the others are worked on again, as the same attempt.
+
+    Where it may have been any of them, each is worked on alone: of one alone is known whose fault it is.
+    """
     work.meter.replaced += 1
+    culprit = 0 if lost.culprit == ANYONE and len(chunk) == 1 else lost.culprit
     for place, message in enumerate(chunk):
-        if place == lost.culprit:
+        if place == culprit:
             await work.fail(message, lost.cause)
         else:
             work.again(message, counted=False)

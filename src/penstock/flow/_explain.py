@@ -137,19 +137,30 @@ def _how(node: Node) -> str:
         which = "all" if node.fork.choose is None else "one"
         return f"each message to {which} of {count} branch{'es' if count > 1 else ''}"
     words = [f"{options.workers} {options.pool} worker{'s' if options.workers > 1 else ''}"]
+    if options.auto:
+        words[0] += " (auto)"
     if options.batched:
         words.append(_batches(options))
     if node.stage.expands:
         words.append("one to many" + (", streaming" if options.streaming else ""))
+    return ", ".join([*words, *_limits(options), *_order(options)])
+
+
+def _limits(options: StageOptions) -> list[str]:
+    words = []
     if options.retry.maximum_attempts != 1:
         words.append(f"{options.retry.maximum_attempts or 'unlimited'} attempts")
     if options.timeout is not None:
         words.append(f"time-out {options.timeout:g}s")
-    if options.order == "input":
-        words.append("input order")
+    if options.memory is not None:
+        words.append(f"at most {format_size(options.memory)} each")
+    return words
+
+
+def _order(options: StageOptions) -> list[str]:
     if isinstance(options.order, Key):
-        words.append("one at a time of each key")
-    return ", ".join(words)
+        return ["one at a time of each key"]
+    return ["input order"] if options.order == "input" else []
 
 
 def _batches(options: StageOptions) -> str:

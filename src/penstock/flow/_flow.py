@@ -176,6 +176,7 @@ class Flow(Chain):
             return asyncio.run(self._run_with_signals(progress, metrics))
         thread = FlowThread(lambda: self.start(progress=progress, metrics=metrics))
         with thread.signals(self._options.drain_timeout):
+            thread.start()
             return thread.wait()
 
     def stream(

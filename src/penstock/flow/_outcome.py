@@ -258,6 +258,8 @@ def reason_of(error: BaseException) -> Reason:
     """The word for why an attempt failed."""
     if isinstance(error, PoisonError):
         return "poison"
+    if isinstance(error, MemoryError) or (isinstance(error, WorkerDiedError) and error.memory):
+        return "memory"
     if isinstance(error, WorkerDiedError):
         return "crash"
     if isinstance(error, (StageTimeoutError, asyncio.TimeoutError)):

@@ -8,18 +8,19 @@ from functools import reduce
 from typing import Any
 
 from penstock.flow._chunk import Answer, Task
+from penstock.flow._death import Coroner
 from penstock.flow._errors import (
     FatalError,
     NotPicklableError,
     StageTimeoutError,
-    WorkerDiedError,
 )
-from penstock.flow._executor import LostChunkError, start_feeders
+from penstock.flow._executor import ANYONE, NOBODY, LostChunkError, start_feeders
 from penstock.flow._process import WorkerLostError, WorkerProcess, preparation
+from penstock.flow._spare import Spare
 from penstock.flow._stage import Stage
 from penstock.flow._wire import Frame
 from penstock.flow._work import Work
-from penstock.flow._worker_process import Setup
+from penstock.flow._worker_process import ANSWERING, Setup
 
 _FALSE_STARTS = 3
 
@@ -27,24 +28,28 @@ _FALSE_STARTS = 3
 class ProcessExecutor:
     """A worker process, and the next one when that is gone."""
 
-    def __init__(self, work: Work, setup: Setup, number: int) -> None:
+    def __init__(
+        self, work: Work, setup: Setup, number: int, spare: Spare, coroner: Coroner
+    ) -> None:
         self._stage = work.stage
         self._clock = work.clock
-        self._setup = setup
+        self._spare = spare
+        self._coroner = coroner
         self._name = f"{work.stage.name}/{number}"
         self._process = WorkerProcess(setup, self._name)
 
     async def ready(self) -> None:
         if self._process.ready:
             return
+        code = 0
         try:
             for _ in range(_FALSE_STARTS):
                 try:
                     await self._process.started()
                 except WorkerLostError as lost:
-                    how = lost.how
+                    code = lost.code
                     await self._process.aclose()
-                    self._process = WorkerProcess(self._setup, self._name)
+                    self._process = self._spare.take()
                 else:
                     return
         except Exception as error:
@@ -54,7 +59,7 @@ class ProcessExecutor:
             ) from error
         raise FatalError(
             f"a worker of stage {self._stage.name!r} died {_FALSE_STARTS} times before it could start "
-            f"({how}); look at what importing its module does"
+            f"({self._coroner.error(code).how}); look at what importing its module does"
         )
 
     def send(self, payloads: list[Any]) -> "asyncio.Future[Any]":
@@ -113,13 +118,15 @@ class ProcessExecutor:
         return asyncio.create_task(watch(), name=f"{self._name}/timeout")
 
     async def _replace(self, *, expired: bool) -> LostChunkError:
-        how, culprit = await self._process.death(), self._process.in_hand
+        code, culprit = await self._process.death(), self._process.in_hand
         await self._process.aclose()
-        self._process = WorkerProcess(self._setup, self._name)
-        cause: Exception = WorkerDiedError(self._stage.name, how)
+        self._process = self._spare.take()
+        cause: Exception = self._coroner.error(code)
         if expired:
             cause = StageTimeoutError(self._stage.name, self._stage.options.timeout or 0.0)
-        return LostChunkError(-1 if culprit is None else culprit, cause)
+        if culprit == ANSWERING:
+            culprit = ANYONE
+        return LostChunkError(NOBODY if culprit is None else culprit, cause)
 
     def _frame(self, kind: str, content: Any) -> Frame:
         try:
@@ -131,10 +138,11 @@ class ProcessExecutor:
 
 
 class ProcessPool:
-    """`workers` processes, each fed by a task on the loop."""
+    """`workers` processes and a spare, each of the first fed by a task on the loop."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
+        self._spare: Spare | None = None
         self.workers = work.stage.options.workers
 
     def start(self) -> list[asyncio.Task[None]]:
@@ -144,16 +152,25 @@ class ProcessPool:
             preparation(work.stage.name),
             reference(work.stage),
             Task(work.stage.name, work.stage.expands, work.output_limit),
+            work.stage.options.memory,
         )
-        return start_feeders(
-            work, [ProcessExecutor(work, setup, number) for number in range(self.workers)]
-        )
+        spare = self._spare = Spare(work, setup)
+        coroner = Coroner(work.stage.name, work.stage.options.memory)
+        executors = [
+            ProcessExecutor(work, setup, number, spare, coroner) for number in range(self.workers)
+        ]
+        spare.start()
+        return start_feeders(work, executors)
 
     def stop(self) -> None:
         """All workers have ended."""
+        if self._spare is not None:
+            self._spare.stop()
 
     async def aclose(self) -> None:
-        """Each feeder has ended its process."""
+        """Each feeder has ended its process; end the spare."""
+        if self._spare is not None:
+            await self._spare.aclose()
 
 
 def reference(stage: Stage[..., Any]) -> bytes | tuple[str, str]:

@@ -35,6 +35,11 @@ class WorkerThread:
         """End after the job under way; nobody waits for it."""
         self._jobs.put(None)
 
+    def leave(self) -> None:
+        """As `end`, with a name by which debuggers and dumps show that it was left behind."""
+        self._thread.name += " (left behind)"
+        self.end()
+
     async def joined(self) -> None:
         """Wait until the thread has ended."""
         await self._loop.run_in_executor(None, self._thread.join)
@@ -121,9 +126,21 @@ class ThreadExecutor:
             timer.cancel()
         if future.done():
             return future.result()
-        self._thread.end()
-        self._thread = WorkerThread(self._name)
+        self._leave_behind(future)
         raise LostChunkError(self._progress[0], StageTimeoutError(self._work.stage.name, seconds))
+
+    def _leave_behind(self, future: "asyncio.Future[Any]") -> None:
+        meter = self._work.meter
+        meter.hung += 1
+
+        def back(late: "asyncio.Future[Any]") -> None:
+            meter.hung -= 1
+            if not late.cancelled():
+                late.exception()  # nobody else asks for it any more
+
+        future.add_done_callback(back)
+        self._thread.leave()
+        self._thread = WorkerThread(self._name)
 
     async def aclose(self) -> None:
         self._thread.end()

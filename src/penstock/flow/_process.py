@@ -3,7 +3,6 @@
 import asyncio
 import mmap
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -23,11 +22,11 @@ _BUFFER = 1 << 19
 
 
 class WorkerLostError(Exception):
-    """The process died; `how` says of what."""
+    """The process died; `code` is its exit code, below 0 for a signal."""
 
-    def __init__(self, how: str) -> None:
-        super().__init__(how)
-        self.how = how
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class WorkerProcess:
@@ -66,6 +65,11 @@ class WorkerProcess:
         self._send(Frame(setup))
 
     @property
+    def alive(self) -> bool:
+        """Whether nothing is known of its death."""
+        return not self._closed and self._child.poll() is None
+
+    @property
     def pid(self) -> int:
         """Of the child."""
         return self._child.pid
@@ -77,7 +81,7 @@ class WorkerProcess:
 
     @property
     def in_hand(self) -> int | None:
-        """Place of the message that the function has in the oldest request; None where it has none of it."""
+        """Place of the message that the function has in the oldest request, or `ANSWERING`; None where it has none of it."""
         place, request = self._progress
         return place if request == self._answered + 1 else None
 
@@ -117,16 +121,10 @@ class WorkerProcess:
         self._progress.release()
         self._map.close()
 
-    async def death(self) -> str:
-        """Reap the child, which has died or soon will; what it died of."""
+    async def death(self) -> int:
+        """Reap the child, which has died or soon will; its exit code, below 0 for a signal."""
         self._close()
-        code = await call_in_thread(f"{self._name}/reaper", self._reap)
-        if code >= 0:
-            return f"exit code {code}"
-        try:
-            return f"signal {signal.Signals(-code).name}"
-        except ValueError:
-            return f"signal {-code}"
+        return await call_in_thread(f"{self._name}/reaper", self._reap)
 
     def _reap(self) -> int:
         try:
@@ -138,8 +136,8 @@ class WorkerProcess:
     def _close(self) -> None:
         if not self._closed:
             self._closed = True
-            self._loop.remove_reader(self._sock)
-            self._loop.remove_writer(self._sock)
+            # Whoever waits for it to start, or for an answer, waits in vain.
+            self._lost()
             self._sock.close()
             self._reader.close()
             while self._unsent:

@@ -51,6 +51,8 @@ class Pump:
             if room <= 0 or out.bytes >= out.capacity_bytes:
                 await out.wait_room()
                 continue
+            # Another source may wait for the same room, and this one may be slow, or at its end.
+            out.pass_room()
             messages = await self._pulled(min(room, _DEMAND))
             if messages is None:
                 break
@@ -93,3 +95,5 @@ class Pump:
                 await out.wait_room(again=again)
                 again = True
             self.in_hand -= 1
+        if sent < len(messages):
+            out.pass_room()

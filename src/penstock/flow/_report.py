@@ -76,7 +76,8 @@ class FlowReport:
         return advice_of(self.statistics)
 
     def __str__(self) -> str:
-        return f"{render(self.statistics)}\n{self.ending}; {self.advice}"
+        lines = [render(self.statistics), *_hung(self.statistics), f"{self.ending}; {self.advice}"]
+        return "\n".join(lines)
 
 
 @dataclass(eq=False)
@@ -98,6 +99,16 @@ def bottleneck_of(statistics: FlowStatistics) -> str:
     """The busiest stage; of equals the first."""
     stages = [one for one in statistics.stages.values() if one.taken]
     return max(stages, key=lambda one: one.utilization).name if stages else ""
+
+
+def _hung(statistics: FlowStatistics) -> list[str]:
+    """One line for each stage with threads that are stuck."""
+    return [
+        f"{stage.hung:,} thread{'s' if stage.hung > 1 else ''} of {stage.name!r} stuck in a call and left behind: "
+        "give the call a time-out of its own, or use pool='process', whose workers can be killed"
+        for stage in statistics.stages.values()
+        if stage.hung
+    ]
 
 
 def advice_of(statistics: FlowStatistics) -> str:

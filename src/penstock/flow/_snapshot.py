@@ -91,6 +91,7 @@ def _stage(work: Work, elapsed: float) -> StageStatistics:
         failures=meter.failures,
         retries=meter.retries,
         replaced=meter.replaced,
+        hung=meter.hung,
         in_hand=meter.in_hand,
         queue_items=len(intake.items),
         queue_bytes=intake.bytes,

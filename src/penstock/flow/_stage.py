@@ -9,6 +9,7 @@ from types import BuiltinFunctionType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 from penstock.base import ConfigError, Problem, RetryPolicy, parse_duration, parse_size
+from penstock.flow._control_groups import ControlGroups
 from penstock.flow._order import Key, Order
 from penstock.flow._sink import Sink
 
@@ -19,6 +20,8 @@ _POOLS = ("async", "thread", "process")
 _ORDERS = ("none", "input")
 _COLLECT = frozenset({"append", "appendleft", "add", "extend", "update"})
 _BATCH_WAIT = 1.0
+_MOST_AUTO = 32
+_LEAST_MEMORY = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,12 @@ class StageOptions:
     name: str
     pool: Pool | Literal["caller"] = "async"
     workers: int = 1
+    auto: bool = False
+    """Whether the number of workers was chosen for this machine."""
+
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout: float | None = None
+    memory: int | None = None
     chunk: int = 256
     batch: int = 0
     batch_bytes: int = 0
@@ -110,9 +117,10 @@ def stage(
     *,
     name: str | None = None,
     pool: Pool | None = None,
-    workers: int = 1,
+    workers: int | Literal["auto"] = 1,
     retry: RetryPolicy | None = None,
     timeout: object = None,
+    memory: object = None,
     chunk: int = 256,
     batch: int = 0,
     batch_bytes: object = None,
@@ -139,9 +147,13 @@ def stage(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         options: By keyword:
             name: In statistics and errors; default the function's name.
             pool: `async` (a plain function then runs on the loop and must not block), `thread` or `process`.
-            workers: How many messages, chunks or batches are worked on at a time.
+            workers: How many messages, chunks or batches are worked on at a time. `auto`: in processes as
+                many as there are processors for this program, by affinity and control group; in threads
+                four more than that, at most 32; on the loop 32.
             retry: Which errors are tried again, how often and how soon; default one attempt.
             timeout: Longest time of one attempt (`60s`); a process is killed, a thread abandoned and replaced.
+            memory: Most memory of one worker process (`1GiB`): its private writable memory, as the kernel's
+                RLIMIT_DATA counts it. Beyond it the function gets a `MemoryError`, or its process dies.
             chunk: Most messages per hop into a thread or process; invisible to the function.
             batch: Most messages per call; the function gets a list. 0: it gets one payload.
             batch_bytes: Most bytes per call (`8MiB`); the function gets a list. A larger message goes alone.
@@ -185,6 +197,8 @@ def _make(work: Any, options: dict[str, Any]) -> Stage[..., Any]:
     for key, parse in _PARSERS.items():
         read(key, parse)
     options.setdefault("pool", _default_pool(work, is_sink=is_sink))
+    if options.get("workers") == "auto":
+        options["workers"], options["auto"] = _auto_workers(options["pool"]), True
     problems += [Problem("<python>", 0, name, text) for text in _conflicts(work, options)]
     if problems:
         raise ConfigError(tuple(problems))
@@ -198,6 +212,30 @@ def _at_least(least: int) -> Callable[[Any], int]:
         return value
 
     return parse
+
+
+def _workers(value: Any) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    try:
+        return _at_least(1)(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; or 'auto'") from None
+
+
+def _auto_workers(pool: Pool) -> int:
+    if pool == "async":
+        return _MOST_AUTO
+    usable = ControlGroups().usable_cpus()
+    # As concurrent.futures has it: some threads wait while others compute.
+    return usable if pool == "process" else min(usable + 4, _MOST_AUTO)
+
+
+def _memory(value: Any) -> int:
+    size = parse_size(value)
+    if size < _LEAST_MEMORY:
+        raise ValueError(f"expected at least 64MiB, which an interpreter takes, got {value!r}")
+    return size
 
 
 def _one_of(allowed: Iterable[str]) -> Callable[[Any], str]:
@@ -233,9 +271,10 @@ def _some_bytes(value: Any) -> int:
 
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "pool": _one_of(_POOLS),
-    "workers": _at_least(1),
+    "workers": _workers,
     "retry": RetryPolicy.model_validate,
     "timeout": _seconds,
+    "memory": _memory,
     "chunk": _at_least(1),
     "batch": _at_least(0),
     "batch_bytes": _some_bytes,
@@ -257,6 +296,10 @@ def _conflicts(work: Any, options: dict[str, Any]) -> list[str]:
         (
             waits and options["pool"] != "async",
             f"an async function runs on the loop; remove pool={options['pool']!r}, or use a plain function",
+        ),
+        (
+            options.get("memory") and options["pool"] != "process",
+            "memory= limits worker processes; say pool='process', where a worker has memory of its own",
         ),
         (
             streaming and not made.expands,

@@ -48,6 +48,7 @@ class Meter:
     failures: int = 0
     retries: int = 0
     replaced: int = 0
+    hung: int = 0
     run: Histogram = field(default_factory=Histogram)
     wait: Histogram = field(default_factory=Histogram)
     blocked: float = 0.0
@@ -80,6 +81,8 @@ class StageStatistics:
     """Attempts made again."""
     replaced: int
     """Workers that died or hung, and were replaced."""
+    hung: int
+    """Threads of them that are stuck still: they cannot be killed, and end when their call returns."""
     in_hand: int
     queue_items: int
     queue_bytes: int

@@ -76,6 +76,7 @@ class FlowStream(Generic[T_co]):
         self._thread = thread = FlowThread(lambda: self._start(results))
         settling, completed = _Settling(thread, results), False
         try:
+            thread.start()
             while chunk := thread.ask(results.take(_AT_ONCE)):
                 for result in chunk:
                     yield result
@@ -92,8 +93,8 @@ class FlowStream(Generic[T_co]):
             self._end_thread(self._thread, completed=False)
 
     def _end_thread(self, thread: FlowThread, *, completed: bool) -> None:
-        if self._thread is not thread:
-            return  # ended by `close` before
+        if self._thread is not thread or not thread.begun:
+            return  # ended by `close` before, or interrupted even earlier
         if not completed:
             thread.call_soon(RunningFlow.begin_cancel)
         try:

@@ -18,21 +18,27 @@ class FlowThread:
     """Runs a flow to its end beside the caller's thread; a daemon, so that no flow keeps a program from ending."""
 
     def __init__(self, start: Callable[[], RunningFlow]) -> None:
-        """Start it, and return when it runs.
+        """Make one that has not begun.
 
         Args:
-            start: Called on the loop of the thread; what it raises is raised here.
+            start: Called on the loop of the thread.
         """
         self._start = start
         self._ready = threading.Event()
         self._running: RunningFlow | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._early: list[Callable[[RunningFlow], object]] = []
+        self.begun = False
         self._released = asyncio.Event()
         self._report: FlowReport | None = None
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="penstock flow", daemon=True)
+
+    def start(self) -> None:
+        """Return when the flow runs; what keeps it from that is raised."""
+        self.begun = True
         self._thread.start()
-        self._ready.wait()
+        self._until_ready()
         if self._running is None:
             self.wait()
 
@@ -40,6 +46,7 @@ class FlowThread:
         """Have the loop of the flow call a function with it; nothing, where the flow has ended."""
         loop, running = self._loop, self._running
         if loop is None or running is None:
+            self._early.append(function)
             return
         try:
             loop.call_soon_threadsafe(function, running)
@@ -52,11 +59,12 @@ class FlowThread:
         return asyncio.run_coroutine_threadsafe(question, self._loop).result()
 
     def wait(self) -> FlowReport:
-        """Return when the flow has ended.
+        """Return when the flow has ended, also after a `start` that was interrupted; it must have begun.
 
         Raises:
             FlowFailedError: It ended by a fatal error.
         """
+        self._until_ready()
         self.call_soon(lambda _: self._released.set())
         self._thread.join()
         if self._failure is not None:
@@ -64,9 +72,15 @@ class FlowThread:
         assert self._report is not None  # noqa: S101 - there is one or the other
         return self._report
 
+    def _until_ready(self) -> None:
+        self._ready.wait()
+        early, self._early = self._early, []
+        for function in early:
+            self.call_soon(function)
+
     @contextmanager
     def signals(self, drain_timeout: float) -> Iterator[None]:
-        """In the main thread: the first SIGINT or SIGTERM drains the flow, the second cancels it.
+        """In the main thread: the first SIGINT or SIGTERM drains the flow, the second cancels it; also before its start.
 
         Handlers are set by `signal`, not by a loop: that which runs in this thread is held up by the caller.
         """

@@ -5,6 +5,7 @@ import io
 import mmap
 import os
 import pickle
+import resource
 import select
 import signal
 import socket
@@ -24,7 +25,12 @@ from penstock.flow._stage import Stage
 from penstock.flow._wire import Frame, FrameReader, receive_blocking, send_blocking
 
 _GRACE = 2.0
+OUT_OF_MEMORY = 86
+"""Exit code of a worker that had no memory left even to say so."""
 SLICE = 64
+ANSWERING = (1 << 64) - 1
+"""The place of a worker that has called its function for all of a chunk, and sends the results."""
+
 PROGRESS_SIZE = 16
 """Bytes of the shared note of what a worker does: the place in the request, the number of the request."""
 
@@ -49,6 +55,8 @@ class Setup:
     """Pickled, or module and qualified name."""
 
     task: Task
+    memory: int | None = None
+    """Most bytes of private writable memory."""
 
 
 class _MainOnDemand:
@@ -108,6 +116,10 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - told to the parent, which ends the flow
             self._answer("broken", portable(error))
             return
+        if setup.memory is not None:
+            # Only now: what the function's own modules take at their start is not its fault.
+            _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            resource.setrlimit(resource.RLIMIT_DATA, (setup.memory, hard))
         self._answer("ready", None)
         for number in count(1):
             kind, content = receive_blocking(self._sock, self._reader)
@@ -133,6 +145,7 @@ class Worker:
         if kind == "chunk":
             started = time.perf_counter()
             answer = run_chunk(function, content, task, self._progress)
+            self._progress[0] = ANSWERING
             answer.seconds = time.perf_counter() - started
             answer.failures = {place: portable(error) for place, error in answer.failures.items()}
             return (answer.results, answer.failures, answer.expanded, answer.seconds)
@@ -147,6 +160,8 @@ class Worker:
     def _answer(self, kind: str, content: Any, task: Task | None = None) -> None:
         try:
             frame = Frame((kind, content))
+        except MemoryError:
+            raise
         except Exception as error:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
             what = "a result of its function"
             stage = "" if task is None else task.stage
@@ -180,6 +195,8 @@ def main(handle: int, progress_handle: int) -> None:
             Worker(sock, progress).run()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return
+        except MemoryError:
+            os._exit(OUT_OF_MEMORY)
         finally:
             progress.release()
             sock.close()

@@ -1,4 +1,4 @@
-"""Keeps the ledger as the buckets are, without anybody asking for it (K13)."""
+"""Keeps the ledger as the buckets are, without anybody asking for it."""
 
 import os
 import time
@@ -89,4 +89,4 @@ def rebuild(board: Board, ledger: Ledger) -> int:
 
 def _states(end: bool) -> dict[str, str]:  # noqa: FBT001 - one of two
     usual = COMPLETED if end else CHOSEN
-    return {"waiting": usual, "claimed": usual, "delayed": usual, "errors": FAILED}
+    return {**dict.fromkeys(("waiting", "claimed", "delayed", "held"), usual), "errors": FAILED}

@@ -1,6 +1,5 @@
 """The bucket: a directory whose files are the tokens that wait there."""
 
-import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,19 +10,15 @@ from secrets import token_hex
 
 from penstock.base import Clock, Failpoints, SystemClock
 from penstock.kanban._disk import Disk, locked
-from penstock.kanban._errors import BucketError, TokenError, TokenExistsError
+from penstock.kanban._errors import (
+    OTHER_FILE_SYSTEM,
+    BucketError,
+    TokenError,
+    TokenExistsError,
+    translated,
+)
 from penstock.kanban._places import Places, is_token, token_names
 from penstock.kanban._token import SUFFIX, Priority, Token, decode
-
-_WORDS = {
-    errno.EROFS: "the file system is read-only; nothing was moved",
-    errno.ENOSPC: "the disk is full; nothing was lost, free some space and go on",
-    errno.EDQUOT: "the quota is used up; nothing was lost, free some space and go on",
-    errno.EACCES: "permission denied; this user must be allowed to write into it",
-    errno.EPERM: "not permitted; this user must be allowed to write into it",
-    errno.EXDEV: "it lies on another file system than its neighbour: tokens move by rename, "
-    "so all buckets of a board lie on one file system",
-}
 
 
 @dataclass(frozen=True)
@@ -49,6 +44,8 @@ class Counts:
     errors: int = 0
     oldest: float = 0.0
     """When the token that waits longest arrived: seconds since 1970, by the file system; 0 if none waits."""
+    held: int = 0
+    """Until somebody releases them; they do not count."""
 
     @property
     def content(self) -> int:
@@ -71,6 +68,7 @@ class Bucket:
         feeders: Sequence[Path] = (),
         sync: bool = True,
         fan_out: bool = False,
+        hold: bool = False,
         clock: Clock | None = None,
         disk: Disk | None = None,
         failpoints: Failpoints | None = None,
@@ -83,6 +81,7 @@ class Bucket:
             feeders: The buckets whose claims will come here: they count as content.
             sync: Whether what is put or moved survives a power cut.
             fan_out: Spread tokens over 256 directories.
+            hold: Whether what comes in is held until somebody releases it.
             clock: For the moments in tokens.
             disk: Where it lies.
             failpoints: For tests that kill.
@@ -90,6 +89,7 @@ class Bucket:
         self.path = path
         self.limit = limit
         self.sync = sync
+        self.hold = hold
         self.places = Places(str(path), fan_out)
         self.clock: Clock = clock or SystemClock()
         self.disk = disk or Disk()
@@ -119,7 +119,7 @@ class Bucket:
             self.disk.remove(probe)
             devices = {os.stat(directory).st_dev for directory in self.places.directories()}
         if len(devices) > 1:
-            raise BucketError(str(self.path), _WORDS[errno.EXDEV])
+            raise BucketError(str(self.path), OTHER_FILE_SYSTEM)
         return self
 
     def put(self, token: Token) -> bool:
@@ -145,6 +145,7 @@ class Bucket:
             if self.limit and not self.room().open:
                 return 0
             written = self._write(tokens)
+            self.failpoints.cross("bucket.written")
             try:
                 with self.entry():
                     for token, path in self._admitted(written):
@@ -181,13 +182,17 @@ class Bucket:
 
     def _enter(self, token: Token, path: str) -> None:
         try:
-            self.disk.rename_new(path, self.places.waiting(token.id, token.priority))
+            self.disk.rename_new(path, f"{self.door(token)}/{token.id}{SUFFIX}")
         except FileExistsError as error:
             raise TokenExistsError(token.id, str(self.path)) from error
 
     def _sync_shelves(self, tokens: Sequence[Token]) -> None:
-        for shelf in {self.places.shelf(token.id, token.priority) for token in tokens}:
+        for shelf in {self.door(token) for token in tokens}:
             self.disk.sync_directory(shelf)
+
+    def door(self, token: Token) -> str:
+        """The directory that a token which comes in lies in."""
+        return self.places.held if self.hold else self.places.shelf(token.id, token.priority)
 
     def _temporary(self) -> str:
         return f"{self._unique}-{next(self._numbers)}"
@@ -205,7 +210,7 @@ class Bucket:
         names: dict[str, str] = {}
         for feeder in self._feeders:
             names |= _claims(feeder)
-        for shelf in self._shelves():
+        for shelf in self.shelves():
             names |= dict.fromkeys(token_names(shelf), shelf)
         names |= dict.fromkeys(token_names(self.places.delayed), self.places.delayed)
         names |= _claims(self.places)
@@ -226,14 +231,15 @@ class Bucket:
         self._sizes = found
         return sum(found.values())
 
-    def _shelves(self) -> Iterator[str]:
+    def shelves(self) -> Iterator[str]:
+        """All directories in which tokens wait, the most urgent first."""
         for priority in Priority:
             yield from self.places.shelves(priority)
 
     def counts(self) -> Counts:
         """How many tokens lie where, and since when the oldest waits; without reading any of them."""
         waiting, oldest = 0, 0.0
-        for shelf in self._shelves():
+        for shelf in self.shelves():
             names = token_names(shelf)
             waiting += len(names)
             if names:
@@ -244,10 +250,11 @@ class Bucket:
             len(token_names(self.places.delayed)),
             len(token_names(self.places.errors)),
             oldest,
+            len(token_names(self.places.held)),
         )
 
     def tokens(self, part: str = "waiting") -> Iterator[Token]:
-        """The tokens that are `waiting`, `claimed`, `delayed` or in `errors`; unreadable ones are left out."""
+        """The tokens that are `waiting`, `claimed`, `delayed`, `held` or in `errors`; unreadable ones are left out."""
         for path in self._paths(part):
             try:
                 yield self.read(path)
@@ -256,9 +263,10 @@ class Bucket:
 
     def _paths(self, part: str) -> Iterator[str]:
         folders = {
-            "waiting": self._shelves(),
+            "waiting": self.shelves(),
             "claimed": self.places.workers(),
             "delayed": iter([self.places.delayed]),
+            "held": iter([self.places.held]),
             "errors": iter([self.places.errors]),
         }
         for folder in folders[part]:
@@ -289,11 +297,8 @@ class Bucket:
     @contextmanager
     def translated(self) -> Iterator[None]:
         """Turn what the system says into an error that names this bucket and the way out."""
-        try:
+        with translated(str(self.path)):
             yield
-        except OSError as error:
-            words = _WORDS.get(error.errno or 0) or error.strerror or str(error)
-            raise BucketError(str(error.filename or self.path), words) from error
 
 
 class Room:

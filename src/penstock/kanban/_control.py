@@ -15,6 +15,7 @@ from penstock.kanban._errors import (
     BoardRunningError,
     CommandRefusedError,
     KanbanError,
+    translated,
 )
 from penstock.kanban._load import Board
 
@@ -42,8 +43,9 @@ def hold(board: Board) -> int:
     Raises:
         BoardRunningError: There is one.
     """
-    board.state.mkdir(parents=True, exist_ok=True)
-    descriptor = try_lock(str(board.state / "board.lock"))
+    with translated(str(board.state)):
+        board.state.mkdir(parents=True, exist_ok=True)
+        descriptor = try_lock(str(board.state / "board.lock"))
     if descriptor is None:
         raise BoardRunningError(str(board.file))
     return descriptor

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -53,9 +53,16 @@ class Crew:
     """The workers of one board."""
 
     def __init__(
-        self, board: Board, *, environ: Mapping[str, str], clock: Clock, log: Logger
+        self,
+        board: Board,
+        *,
+        environ: Mapping[str, str],
+        clock: Clock,
+        log: Logger,
+        ended: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.board = board
+        self._ended = ended
         self._environ = dict(environ)
         self._clock = clock
         self._log = log
@@ -90,6 +97,7 @@ class Crew:
             hand.name = f"{base}-{hand.restarts}"
             started = self._clock.monotonic()
             status = await self._once(hand, config)
+            self._ended(hand.name)
             await self._mourn(bucket, hand, status)
             if hand.stop.is_set():
                 break

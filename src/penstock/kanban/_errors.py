@@ -1,8 +1,25 @@
 """What can go wrong on a board."""
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from penstock.base import PenstockError
+
+OTHER_FILE_SYSTEM = (
+    "it lies on another file system than its neighbour: tokens move by rename, "
+    "so all buckets of a board lie on one file system"
+)
+_WORDS = {
+    errno.EROFS: "the file system is read-only; nothing was moved",
+    errno.ENOSPC: "the disk is full; nothing was lost, free some space and go on",
+    errno.EDQUOT: "the quota is used up; nothing was lost, free some space and go on",
+    errno.EFBIG: "the file would be larger than this process may write; raise the limit (ulimit -f)",
+    errno.EACCES: "permission denied; this user must be allowed to write into it",
+    errno.EPERM: "not permitted; this user must be allowed to write into it",
+    errno.EXDEV: OTHER_FILE_SYSTEM,
+}
 
 
 class KanbanError(PenstockError):
@@ -43,6 +60,20 @@ class NoSuchTokenError(KanbanError):
 
     def __str__(self) -> str:
         return f"no bucket of {self.board} has a token {self.id!r}; `penstock kanban list` shows those there are"
+
+
+@dataclass(eq=False)
+class NoSuchBucketError(KanbanError):
+    """The board has no bucket of this name."""
+
+    exit_code = 2
+
+    name: str
+    board: str
+    there: str
+
+    def __str__(self) -> str:
+        return f"the board {self.board} has no bucket {self.name!r}; there are: {self.there}"
 
 
 @dataclass(eq=False)
@@ -104,3 +135,13 @@ class CommandRefusedError(KanbanError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+@contextmanager
+def translated(place: str) -> Iterator[None]:
+    """Turn what the system says into an error that names the place and the way out."""
+    try:
+        yield
+    except OSError as error:
+        words = _WORDS.get(error.errno or 0) or error.strerror or str(error)
+        raise BucketError(str(error.filename or place), words) from error

@@ -3,13 +3,14 @@
 import csv
 import io
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
 from penstock.base import PenstockError
+from penstock.kanban._errors import translated
 from penstock.kanban._token import Token, stamp
 
 AVAILABLE, CHOSEN, COMPLETED, FAILED = "available", "chosen", "completed", "failed"
@@ -20,7 +21,7 @@ CREATE TABLE IF NOT EXISTS items (
   chosen TEXT NOT NULL DEFAULT '', finished TEXT NOT NULL DEFAULT '',
   attempts INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0,
   reason TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS by_state ON items (state);
+CREATE INDEX IF NOT EXISTS by_state_and_bucket ON items (state, bucket, barcode);
 """
 
 
@@ -50,10 +51,11 @@ COLUMNS = tuple(field.name for field in fields(Item))
 
 
 class Ledger:
-    """The ledger of a board, in a SQLite file: every change is one transaction (K9)."""
+    """The ledger of a board, in a SQLite file: every change is one transaction."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with translated(str(path.parent)):
+            path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         with self._transaction() as connection:
             connection.executescript(_SCHEMA)
@@ -69,24 +71,40 @@ class Ledger:
                 "and is made anew from the buckets"
             ) from error
 
-    def offer(self, ids: Iterable[str]) -> int:
-        """Note work items that are available; those that are known are left as they are."""
+    def offer(self, items: Iterable[tuple[str, str]]) -> int:
+        """Note work items that are available, each with the pipe that it enters; returns how many.
+
+        Of those that are known to be available the pipe is brought up to date; others are left as they are.
+        """
         with self._transaction() as connection:
             before = connection.total_changes
-            rows = ((identity, AVAILABLE) for identity in ids)
             connection.executemany(
-                "INSERT OR IGNORE INTO items (barcode, state) VALUES (?, ?)", rows
+                "INSERT INTO items (barcode, state, bucket) VALUES (?, 'available', ?) "
+                "ON CONFLICT (barcode) DO UPDATE SET bucket = excluded.bucket "
+                "WHERE state = 'available' AND bucket <> excluded.bucket",
+                items,
             )
             return connection.total_changes - before
 
-    def available(self, limit: int) -> list[str]:
-        """Items that no token stands for yet, in the order of their ids."""
+    def available(self, limit: int, *pipes: str) -> list[str]:
+        """Items that no token stands for yet and that enter one of these pipes, in the order of their ids."""
+        marks = ", ".join("?" * len(pipes))
         with self._transaction() as connection:
             rows = connection.execute(
-                "SELECT barcode FROM items WHERE state = ? ORDER BY barcode LIMIT ?",
-                (AVAILABLE, limit),
+                f"SELECT barcode FROM items WHERE state = ? AND bucket IN ({marks}) "  # noqa: S608 - marks alone
+                "ORDER BY barcode LIMIT ?",
+                (AVAILABLE, *pipes, limit),
             )
             return [row[0] for row in rows]
+
+    def rehome(self, pipes: Sequence[str]) -> None:
+        """Let available items that would enter none of these pipes enter where others do."""
+        marks = ", ".join("?" * len(pipes))
+        with self._transaction() as connection:
+            connection.execute(
+                f"UPDATE items SET bucket = '' WHERE state = ? AND bucket NOT IN ({marks})",  # noqa: S608
+                (AVAILABLE, *pipes),
+            )
 
     def note(self, items: Iterable[Item]) -> int:
         """Write items as they are now, in one transaction; returns how many."""

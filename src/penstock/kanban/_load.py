@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from penstock.base import ConfigError, Document, Interpolator, Problem, parse_yaml, read_yaml
 from penstock.kanban._bucket import Bucket, Limit
 from penstock.kanban._built_in import find_class
-from penstock.kanban._config import BoardConfig, FilterConfig, GlobalConfig
+from penstock.kanban._config import BoardConfig, FilterConfig, GlobalConfig, Seed
 from penstock.kanban._disk import Disk
 from penstock.kanban._filter import Collecting, Filter, FilterContext
 
@@ -72,6 +72,7 @@ class Board:
             feeders=feeders,
             sync=self.settings.sync,
             fan_out=self.settings.fan_out,
+            hold=bool(taker and taker.hold),
             disk=disk,
         )
 
@@ -84,10 +85,23 @@ class Board:
         return list(found)
 
     @property
-    def first(self) -> str:
-        """The pipe that new tokens enter."""
+    def entries(self) -> dict[Seed, str]:
+        """The pipes that items of the catalogue enter, by what enters there."""
+        named = {c.seed: c.input_pipe for c in self.config.filters if c.seed is not None}
         outputs = {config.output_pipe for config in self.config.filters}
-        return next(c.input_pipe for c in self.config.filters if c.input_pipe not in outputs)
+        first = next(c.input_pipe for c in self.config.filters if c.input_pipe not in outputs)
+        return named or {Seed.AVAILABLE: first}
+
+    @property
+    def inputs(self) -> list[str]:
+        """The pipes that a filter takes from, in the order of the work."""
+        return [pipe for pipe in self.pipes if pipe not in self.ends]
+
+    @property
+    def entrance(self) -> str:
+        """The pipe that a token enters of which nothing else is said."""
+        named = set(self.entries.values())
+        return next(pipe for pipe in self.inputs if pipe in named)
 
     @property
     def ends(self) -> list[str]:
@@ -154,7 +168,7 @@ def _text(file: Path) -> str:
 
 
 def _plain_secrets(document: Document) -> Iterator[Problem]:
-    """K12: what reads as a secret may only be a reference, here and in every `args`."""
+    """What reads as a secret may only be a reference, here and in every `args`."""
     for path in document.lines:
         value: Any = document.data
         for part in path:
@@ -178,10 +192,19 @@ def _chain_problems(board: Board, document: Document) -> Iterator[Problem]:
                 f"{rival.name!r} and {config.name!r} both take from {config.input_pipe!r}",
                 "write one filter with `workers: 2`",
             )
+        other = next((f for f in filters[:index] if _overlap(f.seed, config.seed)), None)
+        if other is not None:
+            yield document.problem(
+                (*place, "seed"), f"{other.name!r} takes {other.seed} of the catalogue already"
+            )
         if _leads_back(config, filters):
             yield document.problem(
                 (*place, "output_pipe"), f"a cycle: what {config.name!r} puts out comes back to it"
             )
+
+
+def _overlap(one: Seed | None, other: Seed | None) -> bool:
+    return None not in {one, other} and (one == other or Seed.ALL in {one, other})
 
 
 def _leads_back(start: FilterConfig, filters: list[FilterConfig]) -> bool:

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from penstock.kanban._bookkeeper import rebuild
+from penstock.kanban._bucket import Bucket
 from penstock.kanban._catalogue import sample_of
 from penstock.kanban._control import ask, running
+from penstock.kanban._errors import NoSuchBucketError
 from penstock.kanban._ledger import Ledger
 from penstock.kanban._load import Board, find_config, load_board
 from penstock.kanban._orchestrator import Orchestrator
 from penstock.kanban._reconcile import Differences, reconcile
-from penstock.kanban._repair import retry
+from penstock.kanban._repair import hold, release, retry
 from penstock.kanban._report import Progress, progress_of
 from penstock.kanban._seeding import add
 from penstock.kanban._status import BoardStatus, board_status, find_token, list_tokens
@@ -65,8 +67,8 @@ class Operator:
 
     def status(self) -> tuple[BoardStatus, Sequence[Mapping[str, Any]]]:
         """The columns, and the workers where the board runs."""
-        workers = ask(self.board, "status") if running(self.board) else []
-        return board_status(self.board), workers
+        said = ask(self.board, "status") if running(self.board) else {"workers": [], "rates": {}}
+        return board_status(self.board, said["rates"]), said["workers"]
 
     def command(self, command: str, name: str = "") -> Any:
         """Have the running board `start`, `stop` or `restart` a filter (or all), `reload`, or `shutdown`.
@@ -92,23 +94,39 @@ class Operator:
     def retry(self, ids: Sequence[str] = (), pipe: str = "") -> int:
         """Let errors and delayed tokens wait again, their attempts forgotten; returns how many."""
         chosen = frozenset(ids) or None
-        return sum(
-            retry(self.board.bucket(name).prepare(), chosen)
-            for name in self.board.pipes
-            if pipe in {"", name}
-        )
+        return sum(retry(bucket, chosen) for bucket in self._buckets(pipe))
 
-    def add(self, ids: Sequence[str], pipe: str = "") -> int:
+    def hold(self, ids: Sequence[str] = (), pipe: str = "") -> int:
+        """Hold back tokens that wait or are delayed, until they are released; returns how many."""
+        chosen = frozenset(ids) or None
+        return sum(hold(bucket, chosen) for bucket in self._buckets(pipe))
+
+    def release(self, ids: Sequence[str] = (), pipe: str = "", *, most: int = 0) -> int:
+        """Let tokens that are held go on, the oldest first, at most so many in each bucket; returns how many."""
+        chosen = frozenset(ids) or None
+        return sum(release(bucket, chosen, most=most) for bucket in self._buckets(pipe))
+
+    def add(self, tokens: Sequence[str | Token], pipe: str = "") -> int:
         """Let tokens in, at the start or at any pipe of the chain; returns how many."""
-        return add(self.board, ids, pipe)
+        return add(self.board, tokens, pipe)
+
+    def _buckets(self, pipe: str) -> Iterator[Bucket]:
+        if pipe and pipe not in self.board.pipes:
+            there = ", ".join(self.board.pipes)
+            raise NoSuchBucketError(pipe, str(self.board.file), there)
+        for name in self.board.pipes:
+            if pipe in {"", name}:
+                yield self.board.bucket(name).prepare()
 
     def progress(self) -> Progress:
         """How far the board is."""
         return progress_of(self.board)
 
-    def reconcile(self, stored: Sequence[str], *, repair: bool = False) -> Differences:
-        """Compare what the store has with what the ledger says."""
-        return reconcile(self.board, stored, repair=repair)
+    def reconcile(
+        self, names: Sequence[str] | None = None, *, checksums: bool = False, repair: bool = False
+    ) -> Differences:
+        """Compare what the store has, or a list of it, with what the ledger says; see `Differences`."""
+        return reconcile(self.board, names, checksums=checksums, repair=repair)
 
     def ledger(self, *, anew: bool = False) -> Ledger:
         """The ledger, brought up to date from the buckets if `anew`."""

@@ -7,16 +7,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.base import Clock, SystemClock
+from penstock.base import Clock, ConfigError, SystemClock
 from penstock.kanban._bookkeeper import Bookkeeper, rebuild
-from penstock.kanban._catalogue import chosen
+from penstock.kanban._catalogue import Catalogue
 from penstock.kanban._config import FilterConfig
 from penstock.kanban._control import hold, serve
 from penstock.kanban._crew import Crew
-from penstock.kanban._errors import KanbanError
+from penstock.kanban._errors import OTHER_FILE_SYSTEM, BucketError, KanbanError, translated
 from penstock.kanban._ledger import Ledger
 from penstock.kanban._load import Board, load_board
 from penstock.kanban._metrics import export
+from penstock.kanban._rates import Rates
 from penstock.kanban._recovery import recover
 from penstock.kanban._seeding import Seeder
 from penstock.kanban._status import BoardStatus, board_status
@@ -25,6 +26,7 @@ from penstock.telemetry import HealthBoard, Metrics, TelemetryServer, get_logger
 _TICK_S = 0.5
 _IDLE_TICK_S = 0.1
 _JANITOR_S = 30.0
+_FEED_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class BoardReport:
     status: BoardStatus
     late: bool
     """Whether a worker was killed because it did not finish in time."""
+    finished: bool
+    """Whether nothing was left to do; else it was stopped."""
 
     @property
     def exit_code(self) -> int:
@@ -73,10 +77,15 @@ class Orchestrator:
         self._metrics_address = metrics_address
         self._clock: Clock = clock or SystemClock()
         self._log = get_logger("penstock.kanban")
-        self._crew = Crew(board, environ=environ, clock=self._clock, log=self._log)
+        self._rates = Rates(board)
+        self._crew = Crew(
+            board, environ=environ, clock=self._clock, log=self._log, ended=self._rates.ended
+        )
         self._ledger = Ledger(board.state / "ledger.sqlite")
         self._keeper = Bookkeeper(board, self._ledger)
         self._seeder = Seeder(board, self._ledger)
+        self._catalogue = Catalogue(board)
+        self._finished = False
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -101,21 +110,23 @@ class Orchestrator:
             background = [
                 asyncio.create_task(serve(self.board, self._answer), name="kanban/control"),
                 asyncio.create_task(self._tick(), name="kanban/tick"),
+                asyncio.create_task(self._feed(), name="kanban/feed"),
             ]
             try:
                 await self._until_stopped(background)
             finally:
+                self._catalogue.stop()
                 for task in background:
                     task.cancel()
                 await self._crew.stop()
                 await asyncio.gather(*background, return_exceptions=True)
             await asyncio.to_thread(self._recover)
             await asyncio.to_thread(self._keeper.look)
-            return BoardReport(board_status(self.board), self._crew.late)
+            return BoardReport(board_status(self.board), self._crew.late, self._finished)
 
     def _serve_metrics(self, address: str) -> TelemetryServer:
         metrics = Metrics(max_series=10_000)
-        export(metrics, lambda: self.board, self._crew)
+        export(metrics, lambda: self.board, self._crew, self._rates)
         server = TelemetryServer(metrics, HealthBoard(self._clock))
         self._log.info("serving metrics", address=server.start(address))
         return server
@@ -134,17 +145,44 @@ class Orchestrator:
     def _prepare(self) -> None:
         for pipe in self.board.pipes:
             self.board.bucket(pipe).prepare()
+        self._check_neighbours()
         for folder in (self.board.settings.processing_bucket, self.board.settings.done_bucket):
-            (self.board.root / folder).mkdir(parents=True, exist_ok=True)
+            if "://" not in folder:
+                with translated(folder):
+                    (self.board.root / folder).mkdir(parents=True, exist_ok=True)
         self._recover()
         rebuild(self.board, self._ledger)
-        self._ledger.offer(chosen(self.board, self._sample))
+        self._ledger.rehome(self.board.inputs)
+        self._ledger.offer((identity, self.board.entrance) for identity in self._sample)
         self._seeder.seed(self._sample)
+
+    def _check_neighbours(self) -> None:
+        """Tokens move by rename: else every worker would end as soon as it had started."""
+        home = os.stat(self.board.root / self.board.entrance).st_dev
+        for pipe in self.board.pipes:
+            if os.stat(self.board.root / pipe).st_dev != home:
+                raise BucketError(str(self.board.root / pipe), OTHER_FILE_SYSTEM)
 
     def _recover(self) -> None:
         limit = self.board.settings.crash_limit
         for pipe in self.board.pipes:
             recover(self.board.bucket(pipe), crash_limit=limit)
+
+    async def _feed(self) -> None:
+        """Read the catalogue while the filters work, and again when it is due."""
+        while True:
+            if not self._sample and self._catalogue.due():
+                await asyncio.to_thread(self._offer)
+            await asyncio.sleep(_FEED_S)
+
+    def _offer(self) -> None:
+        first = not self._catalogue.read
+        try:
+            self._ledger.offer(self._catalogue.items())
+        except (ConfigError, OSError) as error:
+            if first:
+                raise
+            self._log.error("the catalogue cannot be read again", reason=str(error))
 
     async def _tick(self) -> None:
         """Keep the ledger, let more tokens in, look after the dead of others, notice the end."""
@@ -156,17 +194,20 @@ class Orchestrator:
             try:
                 await asyncio.to_thread(self._keeper.look)
                 await asyncio.to_thread(self._seeder.seed, self._sample)
+                self._rates.look()
                 if since_janitor > _JANITOR_S:
                     since_janitor = 0.0
                     await asyncio.to_thread(self._recover)
             except KanbanError as error:
                 self._log.error("the board cannot be kept for now", reason=str(error))
             if self._until_idle and await asyncio.to_thread(self._idle):
+                self._finished = True
                 self._stop.set()
 
     def _idle(self) -> bool:
         """Nothing waits, is worked on, or will come back: seen in the order in which tokens move."""
-        if self._seeder.more(self._sample):
+        unread = not (self._sample or self._catalogue.read)
+        if unread or self._seeder.more(self._sample):
             return False
         return not any(
             self.board.bucket(pipe).counts().content
@@ -186,7 +227,7 @@ class Orchestrator:
         return await handlers[request["command"]](request)
 
     async def _say_status(self, _: dict[str, Any]) -> Any:
-        return [
+        workers = [
             {
                 "filter": hand.filter,
                 "worker": hand.name,
@@ -197,6 +238,7 @@ class Orchestrator:
             }
             for hand in self._crew.hands
         ]
+        return {"workers": workers, "rates": self._rates.per_minute()}
 
     def _named(self, request: dict[str, Any]) -> list[FilterConfig]:
         name = request.get("name") or ""
@@ -224,7 +266,7 @@ class Orchestrator:
         return "draining"
 
     async def _reload(self, _: dict[str, Any]) -> Any:
-        """Read the configuration again; only filters that changed are drained and started anew (K8)."""
+        """Read the configuration again; only filters that changed are drained and started anew."""
         fresh = await asyncio.to_thread(load_board, self.board.file, self._environ)
         before = {config.name: config for config in self.board.config.filters}
         after = {config.name: config for config in fresh.config.filters}
@@ -235,6 +277,8 @@ class Orchestrator:
             await asyncio.to_thread(fresh.bucket(pipe).prepare)
         self.board = self._crew.board = self._seeder.board = fresh
         self._keeper = Bookkeeper(fresh, self._ledger)
+        self._catalogue, self._rates.board = Catalogue(fresh), fresh
+        await asyncio.to_thread(self._ledger.rehome, fresh.inputs)
         for config in fresh.config.filters:
             self._crew.start(config)
         return {"changed": changed, "added": sorted(set(after) - set(before))}

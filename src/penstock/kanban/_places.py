@@ -35,6 +35,11 @@ class Places:
         return f"{self.root}/delayed"
 
     @property
+    def held(self) -> str:
+        """What waits for somebody to release it."""
+        return f"{self.root}/held"
+
+    @property
     def tmp(self) -> str:
         """What is being written."""
         return f"{self.root}/tmp"  # noqa: S108 - of the bucket, not of the system
@@ -47,7 +52,7 @@ class Places:
     def directories(self) -> list[str]:
         """All that must be there, the outermost first."""
         lanes = [self.lane(priority) for priority in Priority]
-        fixed = [self.root, *lanes, self.claimed, self.errors, self.delayed, self.tmp]
+        fixed = [self.root, *lanes, self.claimed, self.errors, self.delayed, self.held, self.tmp]
         if self.fan_out:
             fixed += [f"{lane}/{number:02x}" for lane in lanes for number in range(256)]
         return list(dict.fromkeys(fixed))
@@ -93,7 +98,8 @@ class Places:
             for shelf in {self.lane(priority), self.shelf(identity, priority)}:
                 if exists(path := f"{shelf}/{name}"):
                     return "waiting", path
-        for word, folder in (("delayed", self.delayed), ("error", self.errors)):
+        parts = (("delayed", self.delayed), ("held", self.held), ("error", self.errors))
+        for word, folder in parts:
             if exists(path := f"{folder}/{name}"):
                 return word, path
         for worker in self.workers():

@@ -2,7 +2,6 @@
 
 import os
 from contextlib import suppress
-from pathlib import Path
 
 from penstock.kanban._bucket import Bucket
 from penstock.kanban._disk import names_in
@@ -80,8 +79,7 @@ def _finish(bucket: Bucket, folder: str) -> None:
     if "plan" not in names_in(folder):  # it died between the last two steps
         clear(bucket, folder)
         return
-    into = Bucket(Path(target_of(folder, bucket)), sync=bucket.sync, disk=bucket.disk)
-    carry_out(folder, bucket, into)
+    carry_out(folder, bucket, target_of(folder, bucket))
 
 
 def _take_back(bucket: Bucket, path: str, crash_limit: int, reason: str, *, noted: bool) -> None:

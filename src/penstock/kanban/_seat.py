@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from penstock.kanban._bucket import Bucket
-from penstock.kanban._errors import BucketError, TokenError, TokenExistsError
+from penstock.kanban._errors import OTHER_FILE_SYSTEM, BucketError, TokenError, TokenExistsError
 from penstock.kanban._order import Candidate, Order
 from penstock.kanban._returning import put_back, refuse
 from penstock.kanban._settlement import Settlement, carry_out
@@ -65,11 +65,7 @@ class Seat:
             if self.into is not None:
                 here, there = os.stat(self.bucket.path), os.stat(self.into.path)
                 if here.st_dev != there.st_dev:
-                    raise BucketError(
-                        str(self.into.path),
-                        f"it lies on another file system than {self.bucket.path}: tokens move by "
-                        "rename, so all buckets of a board lie on one file system",
-                    )
+                    raise BucketError(str(self.into.path), OTHER_FILE_SYSTEM)
         return self
 
     def __exit__(
@@ -155,10 +151,11 @@ class Seat:
                 self._write_aside(claim, token, sync=self.bucket.sync and alone)
             if self.bucket.sync and not alone:
                 self.bucket.disk.sync_all(self._folder)
+            self.bucket.failpoints.cross("seat.written")
             for claim, token in written:
                 self._hand_on(claim, token, self.into)
             if self.bucket.sync:
-                for shelf in {self.into.places.shelf(t.id, t.priority) for _, t in written}:
+                for shelf in {self.into.door(token) for _, token in written}:
                     self.bucket.disk.sync_directory(shelf)
                 self.bucket.disk.sync_directory(self._folder)
 
@@ -181,6 +178,7 @@ class Seat:
             folder=f"{self._folder}/{claims[0].token.id}.out",
             members=tuple(os.path.basename(claim.path) for claim in claims),
             target=os.path.relpath(self.into.path, self.bucket.path),
+            hold=self.into.hold,
         )
         with self.bucket.translated():
             settlement.write(self.bucket, visited)
@@ -282,8 +280,7 @@ class Seat:
         self.bucket.disk.rename(f"{claim.path}.tmp", claim.path)
         self.bucket.failpoints.cross("seat.rewritten")
         try:
-            target = into.places.waiting(token.id, token.priority)
-            self.bucket.disk.rename_new(claim.path, target)
+            self.bucket.disk.rename_new(claim.path, f"{into.door(token)}/{token.id}{SUFFIX}")
         except FileExistsError as error:
             problem = TokenExistsError(token.id, str(into.path))
             self.fail(replace(claim, token=token), str(problem))

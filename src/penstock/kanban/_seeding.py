@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from penstock.kanban._bucket import Bucket
-from penstock.kanban._errors import NoSuchTokenError
+from penstock.kanban._data import reference
+from penstock.kanban._errors import NoSuchBucketError, TokenError
 from penstock.kanban._ledger import CHOSEN, Item, Ledger
 from penstock.kanban._load import Board
 from penstock.kanban._token import Token, stamp
@@ -29,26 +29,14 @@ class Seeder:
         Args:
             sample: Only these; by default all that the ledger has as available.
         """
-        bucket = self.board.bucket(self.board.first)
-        entered = 0
-        while group := self._next(sample):
-            fresh = [identity for identity in group if not self.placed(identity)]
-            count = bucket.put_many([self._token(identity) for identity in fresh])
-            missing = set(fresh[count:])
-            now = stamp(bucket.clock.now())
-            there = [identity for identity in group if identity not in missing]
-            self._ledger.note(
-                Item(identity, CHOSEN, self.board.first, chosen=now) for identity in there
-            )
-            self._done.update(there if sample else ())
-            entered += count
-            if missing:
-                break
-        return entered
+        if sample:
+            return self._pour(sample, self.board.entrance)
+        return sum(self._pour((), pipe) for pipe in self.board.inputs)
 
     def more(self, sample: Sequence[str] = ()) -> bool:
         """Whether something waits for room."""
-        return bool(self._next(sample))
+        pipes = [self.board.entrance] if sample else self.board.inputs
+        return any(self._next(sample, pipe) for pipe in pipes)
 
     def placed(self, identity: str) -> str:
         """The pipe in which the token of an id lies; empty where there is none."""
@@ -57,37 +45,79 @@ class Seeder:
                 return pipe
         return ""
 
-    def _next(self, sample: Sequence[str]) -> list[str]:
-        if sample:
-            return [identity for identity in sample if identity not in self._done][:_GROUP]
-        return self._ledger.available(_GROUP)
-
-    def _token(self, identity: str) -> Token:
+    def completed(self, token: Token) -> Token:
+        """The token with the directories of the board where it names none."""
         settings = self.board.settings
-        return Token(
-            identity,
-            processing_bucket=settings.processing_bucket,
-            done_bucket=settings.done_bucket,
+        return token.with_places(
+            token.processing_bucket or settings.processing_bucket,
+            token.done_bucket or settings.done_bucket,
         )
 
+    def _pour(self, sample: Sequence[str], pipe: str) -> int:
+        bucket = self.board.bucket(pipe)
+        entered = 0
+        while group := self._next(sample, pipe):
+            fresh = [identity for identity in group if not self.placed(identity)]
+            count = bucket.put_many([self.completed(Token(identity)) for identity in fresh])
+            missing = set(fresh[count:])
+            now = stamp(bucket.clock.now())
+            there = [identity for identity in group if identity not in missing]
+            self._ledger.note(Item(identity, CHOSEN, pipe, chosen=now) for identity in there)
+            self._done.update(there if sample else ())
+            entered += count
+            if missing:
+                break
+        return entered
 
-def add(board: Board, ids: Sequence[str], pipe: str = "") -> int:
-    """Let tokens in at any pipe of a board, in the middle of the chain too; returns how many.
+    def _next(self, sample: Sequence[str], pipe: str) -> list[str]:
+        if sample:
+            return [identity for identity in sample if identity not in self._done][:_GROUP]
+        entrance = pipe == self.board.entrance
+        return self._ledger.available(_GROUP, pipe, *([""] if entrance else []))
 
-    Those whose id has a token already are left out.
+
+def _measured(board: Board, token: Token) -> Token:
+    """The token with size and checksum of data files of which only the path is known.
 
     Raises:
-        NoSuchTokenError: The board has no such pipe.
+        TokenError: One of them is not there.
+    """
+    folder = board.root / token.processing_bucket
+    data = []
+    for found in token.data:
+        path = folder / found.path
+        if found.size or "://" in found.path:
+            data.append(found)
+        elif path.exists():
+            data.append(reference(folder, path))
+        else:
+            raise TokenError(token.id, f"its data file {path} does not exist")
+    return token.with_data(*data)
+
+
+def add(board: Board, tokens: Sequence[str | Token], pipe: str = "") -> int:
+    """Let tokens in at any pipe of a board, in the middle of the chain too; returns how many.
+
+    An id alone is a token without data. Those whose id has a token already are left out. Ids for
+    which there is no room yet are noted, and enter there when there is; tokens with more to them
+    than an id have to be added again.
+
+    Raises:
+        NoSuchBucketError: The board has no such pipe.
+        TokenError: A data file of a token is not there; none was let in.
     """
     ledger = Ledger(board.state / "ledger.sqlite")
     seeder = Seeder(board, ledger)
-    where = pipe or board.first
+    where = pipe or board.entrance
     if where not in board.pipes:
-        raise NoSuchTokenError(where, f"{board.file}, whose pipes are {', '.join(board.pipes)}")
-    bucket: Bucket = board.bucket(where).prepare()
-    fresh = [identity for identity in dict.fromkeys(ids) if not seeder.placed(identity)]
-    count = bucket.put_many([seeder._token(identity) for identity in fresh])  # noqa: SLF001 - same file
+        raise NoSuchBucketError(where, str(board.file), ", ".join(board.pipes))
+    bucket = board.bucket(where).prepare()
+    given = [Token(token) if isinstance(token, str) else token for token in tokens]
+    named = {token.id: _measured(board, seeder.completed(token)) for token in given}
+    fresh = [token for identity, token in named.items() if not seeder.placed(identity)]
+    count = bucket.put_many(fresh)
     now = stamp(bucket.clock.now())
-    ledger.note(Item(identity, CHOSEN, where, chosen=now) for identity in fresh[:count])
-    ledger.offer(fresh[count:])
+    ledger.note(Item(token.id, CHOSEN, where, chosen=now) for token in fresh[:count])
+    plain = (token.id for token in fresh[count:] if token == seeder.completed(Token(token.id)))
+    ledger.offer((identity, where) for identity in plain)
     return count

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from penstock.kanban._bucket import Bucket
 from penstock.kanban._disk import names_in
@@ -25,6 +26,8 @@ class Settlement:
     """File names of the claims that end with it."""
     target: str
     """The bucket that the children go into, from the bucket of the claims."""
+    hold: bool
+    """Whether they are held there."""
 
     def write(self, bucket: Bucket, children: Sequence[Token]) -> None:
         """Write the children and the plan aside, and make them durable."""
@@ -33,7 +36,7 @@ class Settlement:
         disk.make_directory(self.folder)
         for child in children:
             disk.write(f"{self.folder}/{child.id}{SUFFIX}", child.encode(), sync=False)
-        plan = {"members": self.members, "target": self.target}
+        plan = {"members": self.members, "target": self.target, "hold": self.hold}
         disk.write(f"{self.folder}/{_PLAN}", json.dumps(plan).encode(), sync=False)
         if bucket.sync:
             disk.sync_all(self.folder)
@@ -55,10 +58,11 @@ def clear(bucket: Bucket, folder: str) -> None:
         bucket.disk.remove_directory(folder)
 
 
-def target_of(folder: str, bucket: Bucket) -> str:
-    """The path of the bucket that the children of a decided settlement go into."""
+def target_of(folder: str, bucket: Bucket) -> Bucket:
+    """The bucket that the children of a decided settlement go into."""
     plan = json.loads(bucket.disk.read(f"{folder}/{_PLAN}"))
-    return os.path.normpath(f"{bucket.path}/{plan['target']}")
+    path = Path(os.path.normpath(f"{bucket.path}/{plan['target']}"))
+    return Bucket(path, sync=bucket.sync, disk=bucket.disk, hold=plan["hold"])
 
 
 def carry_out(folder: str, bucket: Bucket, into: Bucket) -> None:
@@ -75,16 +79,12 @@ def carry_out(folder: str, bucket: Bucket, into: Bucket) -> None:
         path = f"{folder}/{name}"
         child = bucket.read(path)
         try:
-            disk.rename_new(path, into.places.waiting(child.id, child.priority or Priority.NORMAL))
+            disk.rename_new(path, f"{into.door(child)}/{name}")
         except FileExistsError:
             disk.rename(path, f"{bucket.places.errors}/{name}")
         bucket.failpoints.cross("settlement.child")
     if bucket.sync:
-        for shelf in (
-            str(into.path),
-            into.places.lane(Priority.HIGH),
-            into.places.lane(Priority.LOW),
-        ):
+        for shelf in (*(into.places.lane(priority) for priority in Priority), into.places.held):
             disk.sync_directory(shelf)
     disk.remove(f"{folder}/{_PLAN}")
     disk.remove_directory(folder)

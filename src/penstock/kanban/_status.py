@@ -1,7 +1,7 @@
 """What a board looks like now: read from its directories, whether or not it runs."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from penstock.kanban._bucket import Counts
@@ -9,7 +9,7 @@ from penstock.kanban._errors import NoSuchTokenError
 from penstock.kanban._load import Board
 from penstock.kanban._token import Token
 
-PARTS = ("waiting", "claimed", "delayed", "errors")
+PARTS = ("waiting", "claimed", "delayed", "held", "errors")
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Column:
     """How long the oldest token has waited, in seconds."""
     foreign: tuple[str, ...]
     """Names in it that are no tokens."""
+    per_minute: float | None
+    """Tokens that its filter hands on; None where nobody runs the board."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,13 @@ class BoardStatus:
         return sum(column.counts.waiting for column in self.columns if not column.filter)
 
 
-def board_status(board: Board) -> BoardStatus:
-    """Look at every bucket; those that are not there are empty."""
+def board_status(board: Board, rates: Mapping[str, float] = {}) -> BoardStatus:
+    """Look at every bucket; those that are not there are empty.
+
+    Args:
+        board: Whose.
+        rates: Tokens per minute by filter, where the board runs.
+    """
     takers = {config.input_pipe: config for config in board.config.filters}
     columns = []
     for pipe in board.pipes:
@@ -67,6 +74,7 @@ def board_status(board: Board) -> BoardStatus:
                 taker.wip_limit.tokens if taker else 0,
                 max(time.time() - counts.oldest, 0.0) if counts.oldest else 0.0,
                 tuple(bucket.foreign()[:20]),
+                rates.get(taker.name) if taker else None,
             )
         )
     return BoardStatus(tuple(columns))

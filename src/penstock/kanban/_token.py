@@ -48,7 +48,7 @@ class Visit:
     """RFC 3339, UTC; empty where nobody is left to say."""
     end: str = ""
     result: str = "done"
-    """`done`, `retry`, `failed`, `later`, `crash`, `adopted`, `released`."""
+    """`done`, `retry`, `failed`, `later`, `crash`, `held`, `released`."""
     reason: str = ""
 
 
@@ -103,9 +103,33 @@ class Token:
         """A copy with these fields of its own set."""
         return replace(self, fields={**self.fields, **fields})
 
+    def with_places(self, processing_bucket: str, done_bucket: str) -> "Token":
+        """A copy whose data files are worked on, and end, in these directories."""
+        return replace(self, processing_bucket=processing_bucket, done_bucket=done_bucket)
+
     def with_visit(self, visit: Visit, **changes: Any) -> "Token":
         """A copy with one more visit in its history, of which the last 200 are kept."""
         return replace(self, history=(*self.history, visit)[-_HISTORY_KEPT:], **changes)
+
+    @classmethod
+    def parse(cls, text: str, *, place: str) -> "Token":
+        """A token from its JSON document, with its id inside.
+
+        Args:
+            text: One JSON object.
+            place: For the error: where it was written.
+
+        Raises:
+            TokenError: It is none.
+        """
+        try:
+            values = json.loads(text)
+            identity = values.get("barcode", values.get("id"))
+        except (ValueError, AttributeError) as error:
+            raise TokenError(place, f"it is not one JSON object: {error}") from error
+        if identity is None:
+            raise TokenError(place, "expected `barcode`")
+        return decode(text.encode(), place=place, stem=str(identity))[0]
 
     def finished(self, stage: str) -> bool:
         """Whether a worker of this stage finished it, wrote that down, and died before it moved on.

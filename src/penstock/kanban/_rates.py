@@ -1,0 +1,67 @@
+"""How fast the filters of a board are: the tallies of their workers, added up and remembered for a minute."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from threading import Lock
+
+from penstock.kanban._load import Board
+from penstock.kanban._tally import DONE, read_tally
+
+_WINDOW_S = 60.0
+_KEPT = 240
+
+
+class Rates:
+    """What each filter has done since the board was started, and how much of it in the last minute."""
+
+    def __init__(self, board: Board, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.board = board
+        self._clock = clock
+        self._lock = Lock()
+        self._gone: dict[str, Counter[str]] = {}
+        self._looks: deque[tuple[float, dict[str, Counter[str]]]] = deque(maxlen=_KEPT)
+        folder = board.tally("")
+        for path in folder.iterdir() if folder.is_dir() else ():
+            path.unlink()  # of an earlier run
+
+    def look(self) -> None:
+        """Read the tallies, and forget what is older than a minute."""
+        now = self._clock()
+        while len(self._looks) > 1 and self._looks[1][0] < now - _WINDOW_S:
+            self._looks.popleft()
+        self._looks.append((now, self.totals()))
+
+    def totals(self) -> dict[str, Counter[str]]:
+        """Per filter: `done`, `failed`, `retried` and `bytes`, since the board was started."""
+        with self._lock:
+            found = {c.name: Counter(self._gone.get(c.name, {})) for c in self.board.config.filters}
+            folder = self.board.tally("")
+            for path in folder.iterdir() if folder.is_dir() else ():
+                name = filter_of(path.name)
+                if name in found:
+                    found[name] += read_tally(path)
+        return found
+
+    def ended(self, worker: str) -> None:
+        """A worker has died: keep what it counted, and remove its file."""
+        path = self.board.tally(worker)
+        with self._lock:
+            self._gone.setdefault(filter_of(worker), Counter()).update(read_tally(path))
+            path.unlink(missing_ok=True)
+
+    def per_minute(self) -> dict[str, float]:
+        """Tokens that each filter has handed on, per minute."""
+        if len(self._looks) < 2:
+            return {}
+        (start, before), (end, after) = self._looks[0], self._looks[-1]
+        minutes = (end - start) / 60
+        return {
+            name: (counts[DONE] - before.get(name, Counter())[DONE]) / minutes
+            for name, counts in after.items()
+        }
+
+
+def filter_of(worker: str) -> str:
+    """The filter of a worker, by its name: `filter-pid-number-restarts`."""
+    return worker.rsplit("-", 3)[0]
