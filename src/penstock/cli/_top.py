@@ -20,6 +20,7 @@ _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _ESCAPES = {r"\\": "\\", r"\"": '"', r"\n": "\n"}
 _CLEAR = "\x1b[2J\x1b[H"
 _TIMEOUT_S = 5.0
+_STATES = ("pulled", "extra", "delivered", "filtered", "dead", "in_flight")
 _COLUMNS = (
     "stage", "pool", "queue", "per_s", "busy", "blocked", "p50", "p99", "wait_p99", "oldest", "retries", "dead",
 )  # fmt: skip
@@ -51,7 +52,7 @@ class Stage:
 class Seen:
     """One flow at one look."""
 
-    messages: dict[str, float] = field(default_factory=dict)
+    messages: dict[str, int] = field(default_factory=dict)
     elapsed: float = 0.0
     stages: dict[str, Stage] = field(default_factory=lambda: defaultdict(Stage))
 
@@ -104,7 +105,7 @@ def read(text: str) -> dict[str, Seen]:
         if "stage" in labels:
             _note(seen.stages[labels["stage"]], name, labels, float(value))
         elif name == "messages":
-            seen.messages[labels["state"]] = float(value)
+            seen.messages[labels["state"]] = int(float(value))
         elif name == "elapsed_seconds":
             seen.elapsed = float(value)
     for seen in flows.values():
@@ -141,8 +142,10 @@ def _show(
         return
     sys.stdout.write(_CLEAR if clear else "")
     for name, seen in flows.items():
-        states = ", ".join(f"{count:,.0f} {state}" for state, count in seen.messages.items())
-        sys.stdout.write(f"flow {name}, {seen.elapsed:,.0f}s: {states.replace('_', ' ')}\n")
+        states = ", ".join(
+            f"{seen.messages.get(state, 0):,} {state.replace('_', ' ')}" for state in _STATES
+        )
+        sys.stdout.write(f"flow {name}, {seen.elapsed:,.0f}s: {states}\n")
         rows = [_for_people(row) for row in _rows(seen, before.get(name))]
         print_table(rows, _COLUMNS, empty="no stage yet")
     sys.stdout.flush()
