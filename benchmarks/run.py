@@ -35,7 +35,7 @@ _INTRODUCTIONS = {
 
 Above 1 in the last two columns means that Penstock needed less.
 The peers write Parquet files (zstd, level 1); Penstock also checks every line strictly, commits to a Delta table, and can be killed at any moment.
-By default Penstock gives a dictionary to texts alone; with `dictionary: sampled` also to numbers that repeat, as most in *flat* do, which is what DuckDB and polars do by themselves.
+By default Penstock gives a dictionary to columns that repeat themselves in a sample, as DuckDB and polars do in their ways; with `dictionary: strings` to every text, and to nothing else.
 About half a CPU-second of each run of Penstock is its start.
 pyarrow and arro3 hold fewer rows at a time, because they hand rows on from files that may yet turn out to be damaged.
 """,
