@@ -108,6 +108,7 @@ async def _feed_chunks(work: Work, executor: Executor) -> None:
             continue
         stride.learn(len(chunk), answer.seconds)
         work.meter.run.add(answer.seconds / len(chunk), len(chunk))
+        work.meter.computed += answer.computed
         await _settle(work, chunk, answer)
 
 

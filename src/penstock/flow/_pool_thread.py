@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
+from time import thread_time
 from typing import Any
 
 from penstock.flow._chunk import Answer, Task, listed, run_chunk
@@ -93,9 +94,9 @@ class ThreadExecutor:
 
     def send(self, payloads: list[Any]) -> "asyncio.Future[Any]":
         def job() -> Answer:
-            started = time()
+            started, computed = time(), thread_time()
             answer = run_chunk(function, payloads, task, progress)
-            answer.seconds = time() - started
+            answer.seconds, answer.computed = time() - started, thread_time() - computed
             return answer
 
         self._sent.append(payloads)

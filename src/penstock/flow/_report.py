@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from penstock.base import format_size
+from penstock.flow._advice import advice_of, bottleneck_of
 from penstock.flow._dead_letters import DeadLetter, DeadLetterStore
 from penstock.flow._errors import FlowError
 from penstock.flow._statistics import FlowStatistics, StageStatistics
@@ -104,12 +105,6 @@ class DeadLimitError(FlowFailedError):
     exit_code = 3
 
 
-def bottleneck_of(statistics: FlowStatistics) -> str:
-    """The stage that works or waits for its rate most of the time; of equals the first."""
-    stages = [one for one in statistics.stages.values() if one.taken]
-    return max(stages, key=lambda one: one.utilization + one.limited).name if stages else ""
-
-
 def _hung(statistics: FlowStatistics) -> list[str]:
     """One line for each stage with threads that are stuck."""
     return [
@@ -118,34 +113,6 @@ def _hung(statistics: FlowStatistics) -> list[str]:
         for stage in statistics.stages.values()
         if stage.hung
     ]
-
-
-def advice_of(statistics: FlowStatistics) -> str:
-    """What would make the flow faster."""
-    name = bottleneck_of(statistics)
-    if not name:
-        return "no message reached a stage"
-    stage = statistics.stages[name]
-    share = f"{stage.utilization:.0%}"
-    if stage.limited >= 0.5:
-        return f"the rate limit of {name!r} sets the pace: its workers waited for it {stage.limited:.0%} of the time"
-    if stage.utilization < 0.5:
-        return (
-            f"the source sets the pace: the busiest stage, {name!r}, was busy {share} of the time"
-        )
-    if stage.pool == "caller":
-        return f"whoever iterates the stream sets the pace: it was busy {share} of the time"
-    return f"{name!r} is the bottleneck ({share} busy){_remedy(stage)}"
-
-
-def _remedy(stage: StageStatistics) -> str:
-    if stage.pool == "process":
-        return ": raise its workers up to the number of cores"
-    if stage.pool == "thread":
-        return ": raise its workers, or use pool='process' if it computes"
-    if stage.run_p50 < 1e-4:
-        return " and computes on the loop: give it batch=N or pool='process'"
-    return ": raise its workers"
 
 
 _COLUMNS = (

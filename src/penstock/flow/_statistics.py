@@ -56,6 +56,7 @@ class Meter:
     retries: int = 0
     replaced: int = 0
     left: list["Busy"] = field(default_factory=list)
+    computed: float = 0.0
     run: Histogram = field(default_factory=Histogram)
     wait: Histogram = field(default_factory=Histogram)
     blocked: float = 0.0
@@ -118,6 +119,10 @@ class StageStatistics:
     """Share of its workers' time spent waiting for room below, 0 to 1."""
     limited: float
     """Share of its workers' time spent waiting for its rate limit, 0 to 1."""
+    computing: float
+    """Share of the time in the function that its threads spent on the processor; 0 where not measured."""
+    batch: int
+    """Most messages per call; 0: one, which is no batch."""
 
 
 @dataclass(frozen=True, slots=True)
