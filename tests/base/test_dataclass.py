@@ -47,6 +47,11 @@ def set_field(value: Any) -> None:
     value.x = 7
 
 
+def below(cls: type) -> Any:
+    """A subclass that adds nothing."""
+    return type("Below", (cls,), {})
+
+
 def delete_field(value: Any) -> None:
     del value.x
 
@@ -61,6 +66,7 @@ ACTS: dict[str, Callable[[Any], object]] = {
     "made anew": lambda cls: cls(1).tags is cls(1).tags,
     "equal": lambda cls: cls(1, tags=["a"]) == cls(1),
     "unequal": lambda cls: [cls(1) == cls(2), cls(1) == cls(1, secret="t"), cls(1) == (1, "origin")],
+    "of another class": lambda cls: [cls(1) == below(cls)(1), below(cls)(1) == cls(1)],
     "hash": lambda cls: len({hash(value) for value in [cls(1, tags=["a"]), cls(1)]}),
     "hashable": lambda cls: cls.__hash__ is None,
     "unhashable field": lambda cls: isinstance(hash(cls([])), int),
