@@ -1,13 +1,12 @@
 """What every room stands on: errors, time, configuration, retries, failpoints.
 
 Owns: the root error, `Clock`, `Config` and its problems, YAML with line numbers, interpolation,
-`RetryPolicy`, durable records, durations and sizes, `Failpoints`, a `dataclass` that is quick to load.
+`RetryPolicy`, durable records, durations and sizes, `Failpoints`.
 Promises: nothing here does I/O on import, keeps global state, or knows another room.
 """
 
 from penstock.base._clock import Clock, SystemClock
 from penstock.base._config import Config, Duration, Size, suggest
-from penstock.base._dataclass import dataclass
 from penstock.base._document import Document, parse_yaml, read_yaml
 from penstock.base._errors import ConfigError, MissingExtraError, PenstockError, Problem
 from penstock.base._failpoints import FailpointError, Failpoints
@@ -33,7 +32,6 @@ __all__ = [
     "RetryPolicy",
     "Size",
     "SystemClock",
-    "dataclass",
     "format_size",
     "parse_duration",
     "parse_size",

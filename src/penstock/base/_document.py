@@ -1,6 +1,7 @@
 """YAML files that know on which line each key stands."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from penstock.base._dataclass import dataclass
 from penstock.base._errors import ConfigError, Problem
 
 Path_ = tuple[str | int, ...]

@@ -1,8 +1,7 @@
 """The root of all our errors, and the few that any room may raise."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
-
-from penstock.base._dataclass import dataclass
 
 
 class PenstockError(Exception):

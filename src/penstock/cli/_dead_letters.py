@@ -4,9 +4,10 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.base import PenstockError, dataclass
+from penstock.base import PenstockError
 from penstock.cli._exits import DONE
 from penstock.cli._output import LogLevel, Output
 from penstock.cli._printing import print_json, print_table, printable

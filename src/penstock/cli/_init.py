@@ -4,10 +4,11 @@ import gzip
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from penstock.base import PenstockError, dataclass
+from penstock.base import PenstockError
 from penstock.cli._exits import DONE
 from penstock.cli._output import Output
 from penstock.cli._printing import print_json

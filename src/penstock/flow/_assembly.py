@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from penstock.base import dataclass
 from penstock.flow._channel import MemoryChannel
 from penstock.flow._outcome import Ledger
 from penstock.flow._plan import FlowPlan, Node

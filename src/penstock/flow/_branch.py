@@ -1,10 +1,11 @@
 """Where a flow divides and where it comes together, as a user writes it."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Generic, TypeVar
 
-from penstock.base import ConfigError, Problem, dataclass
+from penstock.base import ConfigError, Problem
 from penstock.flow._errors import PoisonError
 from penstock.flow._stage import Stage, as_stage
 

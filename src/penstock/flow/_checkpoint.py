@@ -1,8 +1,9 @@
 """Where a flow keeps its progress, and how often: what users write, and commands look at."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.base import Failpoints, dataclass, parse_duration
+from penstock.base import Failpoints, parse_duration
 from penstock.flow._checkpoint_files import (
     TEMPORARY,
     CheckpointVersion,

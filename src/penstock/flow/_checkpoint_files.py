@@ -5,9 +5,10 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.base import Failpoints, RecordError, dataclass
+from penstock.base import Failpoints, RecordError
 from penstock.flow._errors import CheckpointError
 from penstock.flow._state import CheckpointState, NewerVersionError, packed, unpacked
 

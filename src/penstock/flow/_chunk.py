@@ -1,12 +1,11 @@
 """Work that leaves the loop, in chunks: how large they are, what is done with one, what comes back."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import islice
 from types import GeneratorType
 from typing import Any, Protocol
 
-from penstock.base import dataclass
 from penstock.flow._errors import TooManyOutputsError
 
 _QUICK = 0.002

@@ -7,12 +7,12 @@ import os
 import pickle
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from penstock.base import dataclass
 from penstock.flow._errors import FlowError
 
 Reason = Literal["error", "poison", "timeout", "crash", "memory", "drained"]

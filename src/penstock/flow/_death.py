@@ -1,9 +1,9 @@
 """What a worker process died of."""
 
 import signal
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from penstock.base import dataclass, format_size
+from penstock.base import format_size
 from penstock.flow._control_groups import ControlGroups
 from penstock.flow._errors import WorkerDiedError
 from penstock.flow._worker_process import OUT_OF_MEMORY

@@ -1,8 +1,9 @@
 """What can go wrong in a flow, by what the caller does about it."""
 
 import asyncio
+from dataclasses import dataclass
 
-from penstock.base import PenstockError, dataclass
+from penstock.base import PenstockError
 
 
 class FlowError(PenstockError):

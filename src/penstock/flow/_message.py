@@ -2,11 +2,9 @@
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import count, repeat
 from typing import Any, Generic, TypeVar
-
-from penstock.base import dataclass
 
 T = TypeVar("T")
 

@@ -2,9 +2,9 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from penstock.base import dataclass
 from penstock.flow._message import Message
 
 HandOn = Callable[[list[Message[Any]]], Awaitable[None]]

@@ -2,9 +2,10 @@
 
 import random
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Any
 
-from penstock.base import Clock, dataclass
+from penstock.base import Clock
 from penstock.flow._branch import Fork
 from penstock.flow._checkpoint import Checkpoint
 from penstock.flow._stage import Stage

@@ -1,10 +1,10 @@
 """From what stands between the bars to a plan: every part is checked, and all problems are told at once."""
 
 from collections.abc import Callable, Hashable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.base import ConfigError, Problem, dataclass
+from penstock.base import ConfigError, Problem
 from penstock.flow._branch import Chain, Fork, Merge, Parts
 from penstock.flow._plan import FlowOptions, FlowPlan, Node, Origin
 from penstock.flow._sink import ProgressSink

@@ -1,10 +1,10 @@
 """What a flow has done, and what would make it faster."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
 
-from penstock.base import dataclass, format_size
+from penstock.base import format_size
 from penstock.flow._dead_letters import DeadLetter, DeadLetterStore
 from penstock.flow._errors import FlowError
 from penstock.flow._statistics import FlowStatistics, StageStatistics

@@ -3,12 +3,12 @@
 import inspect
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from types import BuiltinFunctionType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
-from penstock.base import ConfigError, Problem, RetryPolicy, dataclass, parse_duration, parse_size
+from penstock.base import ConfigError, Problem, RetryPolicy, parse_duration, parse_size
 from penstock.flow._control_groups import ControlGroups
 from penstock.flow._order import Key, Order
 from penstock.flow._sink import Sink

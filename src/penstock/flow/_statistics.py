@@ -1,9 +1,7 @@
 """Counting and timing that is cheap enough to be always on."""
 
 from collections.abc import Mapping
-from dataclasses import field
-
-from penstock.base import dataclass
+from dataclasses import dataclass, field
 
 _BUCKETS = 160
 _STEPS = 4  # buckets per doubling: a quantile is at most 19 % too high

@@ -3,10 +3,10 @@
 import asyncio
 import random
 from collections import deque
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.base import Clock, dataclass
+from penstock.base import Clock
 from penstock.flow._channel import MemoryChannel, heed_cancellation
 from penstock.flow._dead_letters import Reason
 from penstock.flow._errors import FatalError, PoisonError, WorkerDiedError

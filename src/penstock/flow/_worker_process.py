@@ -13,12 +13,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import count, islice
 from multiprocessing import current_process, spawn
 from typing import Any
 
-from penstock.base import dataclass
 from penstock.flow._chunk import Task, listed, run_chunk
 from penstock.flow._errors import FlowError, NotPicklableError
 from penstock.flow._stage import Stage

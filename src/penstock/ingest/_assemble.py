@@ -1,12 +1,12 @@
 """The decoded files of a plan in; its parts, outcomes and dead letters out."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
 import pyarrow as pa
 
-from penstock.base import dataclass
 from penstock.ingest._dead_letters import DeadLetterWriter, LocalDeadLetters
 from penstock.ingest._decode_file import DecodedFile, fresh_path
 from penstock.ingest._parquet import LocalPart, RollingWriter

@@ -1,11 +1,12 @@
 """Places that two owners claim: found before anything is read or written."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from penstock.base import Document, Problem, dataclass
+from penstock.base import Document, Problem
 from penstock.ingest._config import LONE_PIPELINE
 from penstock.ingest._location_config import locate
 

@@ -1,8 +1,9 @@
 """Plan, produce, seal, commit, acknowledge: one turn of an ingest pipeline."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from penstock.base import Failpoints, dataclass
+from penstock.base import Failpoints
 from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
 from penstock.ingest._cycle_result import CycleResult

@@ -1,8 +1,7 @@
 """What settled plans came to, in numbers."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
-from penstock.base import dataclass
 from penstock.ingest._seal import FileState
 from penstock.ingest._standing import OpenPlan
 

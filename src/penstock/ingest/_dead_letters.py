@@ -6,11 +6,12 @@ import hashlib
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from penstock.base import Record, RecordError, dataclass
+from penstock.base import Record, RecordError
 from penstock.ingest._zstd import zstd
 
 

@@ -1,13 +1,13 @@
 """One planned file, from its stored bytes to its rows or to the reason why it has none."""
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 from uuid import uuid4
 
 import pyarrow as pa
 
-from penstock.base import dataclass
 from penstock.ingest._decoder import Chunk, Decoded, Decoder, LineError, RejectedLine
 from penstock.ingest._decompress import Compression, open_plain
 from penstock.ingest._errors import (

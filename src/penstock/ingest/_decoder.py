@@ -1,12 +1,13 @@
 """The decoder port: whole lines and a schema in; record batches and rejected lines out."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
 import pyarrow as pa
 from pydantic import Field
 
-from penstock.base import Config, Size, dataclass
+from penstock.base import Config, Size
 
 
 class LineError(StrEnum):

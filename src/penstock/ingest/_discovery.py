@@ -1,10 +1,11 @@
 """Which source files there are, and which of them have come to rest."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from penstock.base import Clock, dataclass
+from penstock.base import Clock
 from penstock.ingest._plan import FileVersion
 from penstock.storage import LocalStore, ObjectMeta, ObjectStore
 

@@ -1,10 +1,10 @@
 """Which column of a Parquet file is written how; decided once per file, by its rows and settings alone."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 
-from penstock.base import dataclass
 from penstock.ingest._plan import DictionaryUse, IntegerEncoding
 from penstock.ingest._schema_config import TYPE_KEY
 

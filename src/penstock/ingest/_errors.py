@@ -1,8 +1,9 @@
 """What may go wrong between a file's bytes and its rows."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
-from penstock.base import PenstockError, dataclass
+from penstock.base import PenstockError
 
 
 class IngestError(PenstockError):

@@ -1,9 +1,8 @@
 """What was done, in numbers that add up."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from penstock.base import dataclass
 from penstock.ingest._cycle_result import CycleResult
 from penstock.telemetry import Metrics
 

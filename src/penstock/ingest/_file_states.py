@@ -1,9 +1,9 @@
 """The state of every file of a pipeline, for people."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 
-from penstock.base import dataclass
 from penstock.ingest._history import PastPlan
 from penstock.ingest._plan import FileVersion
 from penstock.ingest._replay import REPLAY_SOURCE

@@ -1,8 +1,8 @@
 """All plans of a pipeline and what became of them, read without touching anything."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from penstock.base import dataclass
 from penstock.ingest._plan import Plan
 from penstock.ingest._records import Records
 from penstock.ingest._seal import Seal

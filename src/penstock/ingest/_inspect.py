@@ -1,9 +1,10 @@
 """Looking at pipelines without changing anything: files, what would be planned, dead letters."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
-from penstock.base import Clock, ConfigError, Problem, SystemClock, dataclass, suggest
+from penstock.base import Clock, ConfigError, Problem, SystemClock, suggest
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._dead_letters import DeadLetter
 from penstock.ingest._discovery import Discovery

@@ -1,10 +1,9 @@
 """What has become of every file: plans, seals and the table's own numbers, read together."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from penstock.base import dataclass
 from penstock.ingest._cycle_result import CycleResult
 from penstock.ingest._layout import live_lane, seal_key
 from penstock.ingest._plan import FileVersion, Plan

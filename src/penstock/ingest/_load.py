@@ -1,9 +1,10 @@
 """Read configuration files: merged, expanded, checked as a whole, all problems at once."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.base import ConfigError, Document, Interpolator, Problem, dataclass, read_yaml
+from penstock.base import ConfigError, Document, Interpolator, Problem, read_yaml
 from penstock.ingest._config import (
     LONE_PIPELINE,
     ConfigFile,

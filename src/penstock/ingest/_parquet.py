@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from penstock.base import dataclass
 from penstock.ingest._encodings import encodings
 from penstock.ingest._plan import WriterSettings
 from penstock.ingest._statistics import delta_stats

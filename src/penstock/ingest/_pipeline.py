@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from penstock.base import ConfigError, Failpoints, Problem, RetryPolicy, dataclass
+from penstock.base import ConfigError, Failpoints, Problem, RetryPolicy
 from penstock.ingest._compiled_decoder import open_decoder
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._cycle_result import CycleResult

@@ -1,8 +1,8 @@
 """The stores of one pipeline, opened: its table's root, its dead letters, its sources."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from penstock.base import dataclass
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._layout import STATE_FOLDER
 from penstock.storage import ObjectStore, StoragePool

@@ -3,11 +3,12 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from penstock.base import Failpoints, RetryPolicy, dataclass
+from penstock.base import Failpoints, RetryPolicy
 from penstock.flow import FatalError, Flow, FlowFailedError, RunningFlow, stage
 from penstock.ingest._assemble import PlanAssembler, ProducedLetters, ProducedPart
 from penstock.ingest._decode_file import DecodedFile, DecodeSettings, FileOpener, decode_file

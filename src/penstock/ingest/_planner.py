@@ -1,9 +1,10 @@
 """Decides what goes in next, once, and writes it down before any work."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
-from penstock.base import Clock, Failpoints, dataclass
+from penstock.base import Clock, Failpoints
 from penstock.ingest._layout import plan_key
 from penstock.ingest._ledger import Ledger
 from penstock.ingest._plan import FileVersion, Plan, WriterSettings

@@ -3,10 +3,9 @@
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from penstock.base import dataclass
 from penstock.ingest._assemble import PlanAssembler, Produced, ProducedPart
 from penstock.ingest._decode_file import DecodedFile, DecodeSettings, FileOpener, decode_file
 from penstock.ingest._decoder import Decoder

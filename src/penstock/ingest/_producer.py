@@ -1,8 +1,8 @@
 """The port between the protocol and the work: a plan in, finished files out."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from penstock.base import dataclass
 from penstock.ingest._plan import Plan
 from penstock.ingest._seal import DeadLetterFile, FileOutcome, Part, Seal
 

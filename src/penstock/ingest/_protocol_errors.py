@@ -1,6 +1,8 @@
 """What can go wrong between a plan and its commit."""
 
-from penstock.base import PenstockError, dataclass
+from dataclasses import dataclass
+
+from penstock.base import PenstockError
 
 
 @dataclass(eq=False)

@@ -1,8 +1,8 @@
 """From a stream of bytes to blocks of whole lines, in memory that does not grow with the file."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from penstock.base import dataclass
 from penstock.ingest._decompress import ByteReader
 
 BLOCK_BYTES = 2 * 1024 * 1024

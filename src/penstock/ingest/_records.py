@@ -1,6 +1,8 @@
 """The stored records of one pipeline: plans, seals, and what was acknowledged."""
 
-from penstock.base import Record, dataclass
+from dataclasses import dataclass
+
+from penstock.base import Record
 from penstock.ingest._layout import acknowledged_key, plan_key, seal_key
 from penstock.ingest._plan import Plan
 from penstock.ingest._seal import Seal

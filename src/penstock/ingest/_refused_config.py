@@ -1,9 +1,10 @@
 """Keys that other ingest programs have and this one has not, and what to write instead."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from penstock.base import Document, Problem, dataclass
+from penstock.base import Document, Problem
 
 KeyPath = tuple[str | int, ...]
 

@@ -8,9 +8,9 @@ the dead letters of the replay. Line n + 1 of such a file's text is the line tha
 
 import io
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from penstock.base import dataclass
 from penstock.ingest._dead_letters import DeadLetter, read_dead_letters
 from penstock.ingest._history import PastPlan
 from penstock.ingest._plan import FileVersion

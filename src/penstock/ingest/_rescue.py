@@ -1,6 +1,6 @@
 """What a line holds that the schema has no place for, as the text of one JSON object."""
 
-from penstock.base import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(slots=True)

@@ -4,12 +4,12 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TextIO
 
 import pyarrow as pa
 
-from penstock.base import Clock, Failpoints, dataclass
+from penstock.base import Clock, Failpoints
 from penstock.ingest._compiled_decoder import open_decoder
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._decoder import Decoder, DecoderOptions

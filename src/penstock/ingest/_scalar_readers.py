@@ -1,13 +1,13 @@
 """What reads the values of columns that are neither struct nor list."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 
-from penstock.base import dataclass
 from penstock.ingest._decoder import DecoderOptions, LineError
 from penstock.ingest._errors import UnsupportedTypeError
 from penstock.ingest._json_walk import Kind, LineFaultError, number_at, string_at, value_end

@@ -1,8 +1,8 @@
 """Where files and plans stand."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
-from penstock.base import dataclass
 from penstock.ingest._plan import Plan
 from penstock.ingest._seal import Seal
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Self
 
-from penstock.base import Record, RecordError, dataclass
+from penstock.base import Record, RecordError
 from penstock.ingest._layout import plan_key, seal_key, volume_key
 from penstock.ingest._zstd import zstd
 from penstock.storage import NotFoundError, ObjectStore, StorageError

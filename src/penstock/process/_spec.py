@@ -1,12 +1,12 @@
 """What to run, within which limits, and how it ended."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from penstock.base import PenstockError, dataclass
+from penstock.base import PenstockError
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
-
-from penstock.base import dataclass
 
 _PROC = Path("/proc")
 

@@ -1,8 +1,9 @@
 """What can go wrong with objects, told apart by what the caller should do."""
 
 import re
+from dataclasses import dataclass
 
-from penstock.base import PenstockError, dataclass
+from penstock.base import PenstockError
 
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _CAUSE = "↳"

@@ -1,12 +1,11 @@
 """The port: objects under keys."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from io import RawIOBase
 from pathlib import Path
 from typing import Protocol
-
-from penstock.base import dataclass
 
 
 @dataclass(frozen=True, slots=True)

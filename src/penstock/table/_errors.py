@@ -1,6 +1,8 @@
 """What can go wrong with a table, told apart by what the caller should do."""
 
-from penstock.base import PenstockError, dataclass
+from dataclasses import dataclass
+
+from penstock.base import PenstockError
 
 
 class TableError(PenstockError):

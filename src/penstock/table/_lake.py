@@ -1,10 +1,9 @@
 """The port: a table that takes finished files, and remembers who committed what."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
-
-from penstock.base import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """Where to listen: `host:port`."""
 
-from penstock.base import PenstockError, dataclass
+from dataclasses import dataclass
+
+from penstock.base import PenstockError
 
 
 @dataclass(eq=False)

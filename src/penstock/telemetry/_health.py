@@ -1,11 +1,12 @@
 """Whether the program lives, and whether it makes progress; and if not, why."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from threading import Lock
 
-from penstock.base import Clock, dataclass
+from penstock.base import Clock
 
 
 class HealthState(StrEnum):

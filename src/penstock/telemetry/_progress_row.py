@@ -1,6 +1,6 @@
 """One row of the view of what the program is doing, and its cells as text."""
 
-from penstock.base import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)

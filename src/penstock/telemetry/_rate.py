@@ -1,10 +1,10 @@
 """How many log lines one place in the code may write."""
 
 from collections.abc import Hashable
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import timedelta
 
-from penstock.base import Clock, dataclass
+from penstock.base import Clock
 
 _KINDS_REMEMBERED = 64
 

@@ -3,8 +3,9 @@
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-from penstock.base import Clock, dataclass
+from penstock.base import Clock
 from penstock.telemetry import HealthBoard, Metrics
 from penstock.topology._limiter import Limiter
 from penstock.topology._shutdown import Shutdown

@@ -4,10 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import islice
 
-from penstock.base import Clock, dataclass
+from penstock.base import Clock
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """How tasks end, and what that means for the whole program."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
-from penstock.base import PenstockError, RecordError, dataclass
+from penstock.base import PenstockError, RecordError
 
 
 class ExitReason(Enum):

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from penstock.base import PenstockError, dataclass
+from penstock.base import PenstockError
 from penstock.topology._outcomes import (
     CancelReason,
     TaskError,
