@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 
 from demo.books import BooksError, show_books
 from demo.make_data import FILES, Truth, make_data
+from demo.steps import StepsError, run_day
 
 HERE = Path.cwd()
 FOLDER = HERE / "demo-data"
@@ -83,7 +84,11 @@ def main() -> None:
     check(truth, before, reported)
     say("5. A question to the table: which airlines left New York latest in 2013?")
     ask()
-    say("6. A board: encrypted books through five filters, one archive damaged and one missing")
+    say(
+        "6. A pipeline of steps over that table: check the day, sum it up in SQL, publish it; and again"
+    )
+    run_day(FOLDER, PENSTOCK, shown=shown(str(FOLDER)))
+    say("7. A board: encrypted books through five filters, one archive damaged and one missing")
     show_books(FOLDER / "books")
     say("Where to look next")
     where_next()
@@ -188,6 +193,7 @@ def where_next() -> None:
         "docs/tutorial/first-ingestion.md": "the same, step by step",
         f"ls {shown(str(FOLDER))}/books/pipeline/*": "the board, as it stands",
         "docs/guides/run-a-board.md": "boards",
+        "docs/guides/run-pipelines.md": "pipelines of steps",
     }
     for place, what in places.items():
         print(f"   {place:<50} {what}")
@@ -206,5 +212,5 @@ def say(sentence: str) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (BooksError, DemoError) as error:
+    except (BooksError, DemoError, StepsError) as error:
         sys.exit(f"demo: {error}")

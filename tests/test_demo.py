@@ -24,4 +24,5 @@ def test_the_demo_accounts_for_every_flight_after_its_kill(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert "336,776 in all, of 336,776 flights" in done.stdout
     assert "kill -9: the table is whole" in done.stdout
+    assert "arrived -> sums -> publish: 980 flights from 3 airports" in done.stdout
     assert "Where to look next" in done.stdout

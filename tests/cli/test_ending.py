@@ -61,9 +61,7 @@ def test_threads_are_waited_for() -> None:
 
 def test_nothing_is_taken_down() -> None:
     """What native libraries do then has aborted processes whose work was done."""
-    program = (
-        "class Library:\n    def __del__(self): os.write(1, b'taken down')\nlibrary = Library()\n"
-    )
+    program = "class Library:\n    def __del__(self, write=os.write): write(1, b'taken down')\nsys.library = Library()\n"
 
     assert _ended(f"{program}raise SystemExit(0)").stdout == "taken down"
     assert _ended(f"{program}end(SystemExit(0))").stdout == ""

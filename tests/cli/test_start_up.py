@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _HEAVY = {"pydantic", "ruamel", "pyarrow", "deltalake", "obstore", "duckdb", "isal", "rich"} | {
     "prometheus_client",
     "asyncio",
@@ -67,16 +69,19 @@ def test_ingestion_loads_nothing_that_it_does_not_use(tmp_path: Path) -> None:
     """A small run is mostly its start; each of these takes longer than its work.
 
     numpy comes with pyarrow, its wrapped functions with `pyarrow.compute`; rich draws on terminals,
-    prometheus_client and http answer where metrics are served.
+    prometheus_client and http answer where metrics are served, and the reference decoder decodes
+    where nothing can be compiled.
     """
+    pytest.importorskip("penstock.ingest._decoder_native")
     _loaded("init", str(tmp_path))
 
     packages, modules = _loaded("run", "--once", str(tmp_path))
 
     assert "penstock.ingest._committer" in modules
-    unused = {"numpy", "pandas", "rich", "pygments", "prometheus_client", "http", "duckdb"}
+    unused = {"numpy", "pandas", "rich", "pygments", "prometheus_client", "http", "duckdb", "email"}
     assert packages & unused == set()
-    assert modules & {"pyarrow.compute", "pyarrow.dataset"} == set()
+    assert modules & {"pyarrow.compute", "pyarrow.dataset", "pyarrow._s3fs"} == set()
+    assert "penstock.ingest._reference_decoder" not in modules
 
 
 def test_what_loads_numpy_later_finds_it() -> None:
@@ -94,3 +99,27 @@ def test_what_loads_numpy_later_finds_it() -> None:
     )
 
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_nothing_is_collected_while_a_command_is_loaded(tmp_path: Path) -> None:
+    """What is loaded stays for ever; to look for garbage in it took a tenth of the start."""
+    program = (
+        "import atexit, gc, sys\n"
+        "from penstock.cli import main\n"
+        "before = sum(found['collections'] for found in gc.get_stats())\n"
+        "def count():\n"
+        "    after = sum(found['collections'] for found in gc.get_stats())\n"
+        "    print('COLLECTIONS', after - before, gc.isenabled())\n"
+        "atexit.register(count)\n"
+        f"sys.argv = ['penstock', 'validate', {str(tmp_path)!r}]\n"
+        "main()\n"
+    )
+    _loaded("init", str(tmp_path))
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+
+    _, collections, enabled = done.stdout.splitlines()[-1].split()
+    assert int(collections) < 10
+    assert enabled == "True"

@@ -17,7 +17,7 @@ from penstock.store import open_sqlite
 from penstock.testing import EngineConformance, FunctionExecutor
 from penstock.testing._engine_conformance import request, steps
 from penstock.testing._executors import Doing, nothing
-from penstock.workflow import Engine, Pipeline, executor, states, store
+from penstock.workflow import Engine, Pipeline, event, executor, states, store
 
 QUICK = EngineSettings(lease=timedelta(milliseconds=400), poll=timedelta(milliseconds=50))
 
@@ -200,6 +200,54 @@ def test_a_large_result_is_kept_beside_the_store_and_small_ones_in_it(tmp_path: 
     asyncio.run(main())
 
     assert len(list((tmp_path / "results").iterdir())) == 1
+
+
+class Remote(FunctionExecutor):
+    """Jobs on another machine, which know nothing of the engine that began them."""
+
+    outlives = True
+
+
+@pytest.mark.slow
+def test_an_engine_that_lost_its_lease_leaves_a_job_that_outlives_it_to_who_has_it(
+    tmp_path: Path,
+) -> None:
+    """Another goes on with it; stopped, it would have to be done again."""
+
+    async def main() -> None:
+        started, go_on = asyncio.Event(), asyncio.Event()
+
+        async def hangs(work: executor.Work) -> str:
+            started.set()
+            await go_on.wait()
+            return work.ref.step
+
+        doer = Remote(hangs, clock=SystemClock())
+        path = tmp_path / "store.sqlite"
+        async with open_sqlite(path) as first, open_sqlite(path) as second:
+            asleep, other = (
+                EmbeddedEngine(stores, {"shell": doer}, tmp_path, settings=QUICK)
+                for stores in (first, second)
+            )
+            renewer, never = asleep._loops._renewer, asyncio.Event()
+            renewer.run = never.wait  # type: ignore[method-assign,assignment]
+            asleep._loops._take_up = never.wait  # type: ignore[method-assign]
+            async with asleep.working():
+                run, _ = await asleep.submit(request(PIPELINE))
+                await started.wait()
+                async with other.working():
+                    while not other._attempts.held:
+                        await asyncio.sleep(0.01)
+                    await renewer._renew(asyncio.get_running_loop())
+                    await asyncio.sleep(0.05)
+                    go_on.set()
+                    ended = await asyncio.wait_for(other.wait("t", run), 10)
+            history = [type(each) for _, each in await second.archive.history("t", run)]
+        assert ended.state is states.RunState.SUCCEEDED
+        assert event.AttemptLost not in history
+        assert set(doer.begun.values()) == {1}
+
+    asyncio.run(main())
 
 
 class Looking(FunctionExecutor):

@@ -91,7 +91,7 @@ text_of_page: str = words(Page("a b")).__next__()
 fetched: Page | None = asyncio.run(fetch(3))
 counted: list[int | Drop] = asyncio.run(lengths(["a"]))
 
-forked = Flow("forked") | ["a"] | route(initial, {"a": found.append, "b": [print]}, default=keep)
+forked = Flow("forked") | ["a"] | route(initial, {"a": found.append, "b": [print]}, default=sink)
 named = Flow("named") | ["a"] | route(lambda text: text[0], {"a": keep, "b": []}) | print
 teed = Flow("teed") | ["a"] | tee(found.append, sink, save, [])
 merged = Flow("merged") | merge([1], Flow("inner") | [3] | (lambda n: n * 2)) | fetch | print

@@ -14,6 +14,7 @@ from penstock.engines import EmbeddedEngine
 from penstock.steps import (
     ChildRunExecutor,
     HttpExecutor,
+    LocalPlace,
     PythonExecutor,
     ShellExecutor,
     SqlExecutor,
@@ -37,6 +38,17 @@ QUERIES = {
 }
 
 
+class Impatient(SystemClock):
+    """Sees after a moment that a job still runs; what is asked is the same."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(min(seconds, 0.05))
+
+
+def quick_place(path: Path) -> LocalPlace:
+    return replace(place(path), clock=Impatient())
+
+
 class InItsPlace(ExecutorConformance):
     """A suite with a directory of its own."""
 
@@ -52,7 +64,7 @@ class TestShell(InItsPlace):
 
     @asynccontextmanager
     async def open_executor(self) -> AsyncIterator[Executor]:
-        yield ShellExecutor(place(self.path))
+        yield ShellExecutor(quick_place(self.path))
 
     def make_work(self, wanted: Wanted, *, key: str = "run/step", number: int = 1) -> executor.Work:
         return replace(work("shell", number, command=COMMANDS[wanted]), key=key)
@@ -65,7 +77,7 @@ class TestPython(InItsPlace):
     @asynccontextmanager
     async def open_executor(self) -> AsyncIterator[Executor]:
         (self.path / "functions.py").write_text(FUNCTIONS)
-        yield PythonExecutor(place(self.path))
+        yield PythonExecutor(quick_place(self.path))
 
     def make_work(self, wanted: Wanted, *, key: str = "run/step", number: int = 1) -> executor.Work:
         return replace(work("python", number, entrypoint=f"functions:{wanted}"), key=key)
@@ -77,7 +89,7 @@ class TestSql(InItsPlace):
 
     @asynccontextmanager
     async def open_executor(self) -> AsyncIterator[Executor]:
-        yield SqlExecutor(place(self.path))
+        yield SqlExecutor(quick_place(self.path))
 
     def make_work(self, wanted: Wanted, *, key: str = "run/step", number: int = 1) -> executor.Work:
         return replace(work("sql", number, text=QUERIES[wanted]), key=key)
@@ -112,7 +124,7 @@ class TestHttp(InItsPlace):
 
     @asynccontextmanager
     async def open_executor(self) -> AsyncIterator[Executor]:
-        yield HttpExecutor(place(self.path), allowed_hosts=("localhost",))
+        yield HttpExecutor(quick_place(self.path), allowed_hosts=("localhost",))
 
     def make_work(self, wanted: Wanted, *, key: str = "run/step", number: int = 1) -> executor.Work:
         return replace(work("http", number, url=f"{self.url}/{wanted}"), key=key)
@@ -125,7 +137,7 @@ class TestChildRun(InItsPlace):
 
     @asynccontextmanager
     async def open_executor(self) -> AsyncIterator[Executor]:
-        doer = ShellExecutor(place(self.path))
+        doer = ShellExecutor(quick_place(self.path))
         async with open_sqlite(self.path / "store.sqlite") as stores:
             engine = EmbeddedEngine(stores, {"shell": doer}, self.path)
             async with engine.working():
@@ -152,7 +164,7 @@ class TestFunction(InItsPlace):
             if command == COMMANDS[Wanted.HANGS]:
                 await SystemClock().sleep(60)
 
-        yield FunctionExecutor(do, clock=SystemClock())
+        yield FunctionExecutor(do, clock=Impatient())
 
     def make_work(self, wanted: Wanted, *, key: str = "run/step", number: int = 1) -> executor.Work:
         return replace(work("shell", number, command=COMMANDS[wanted]), key=key)

@@ -6,6 +6,9 @@ that print; results on standard output, everything else on standard error.
 Does not: know how anything is done. It reads the environment, which nothing below it does.
 """
 
-from penstock.cli._application import application, main
+from penstock.cli._loading import quick_imports
+
+with quick_imports():
+    from penstock.cli._application import application, main
 
 __all__ = ["application", "main"]

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from penstock.cli._ending import end
+from penstock.cli._loading import begin, over
 from penstock.cli._output import LogFormat, LogLevel, Output, OutputOption, perform_command
 from penstock.cli._pipeline_application import pipelines
 
@@ -43,9 +44,11 @@ application.add_typer(states, name="state")
 
 def main() -> None:
     """The program `penstock`."""
+    begin()
     try:
         application()
     except SystemExit as ended:
+        over()
         end(ended)
 
 
@@ -438,6 +441,22 @@ def state_repair(
 ) -> None:
     """Fall back to the last good version: set damaged ones aside under another name."""
     perform_command("_state", "repair", directory=directory, dry_run=dry_run, output=output)
+
+
+@application.command()
+def top(
+    address: Annotated[
+        str,
+        typer.Argument(
+            metavar="[HOST:PORT]", help="Where a flow, or a program, serves its metrics."
+        ),
+    ] = "127.0.0.1:9464",
+    every: Annotated[float, typer.Option("--every", help="Seconds between two looks.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show the stages of a running flow, live: what waits, how fast, how busy, what failed."""
+    perform_command("_top", address=address, every=every, once=once, output=output)
 
 
 @application.command()

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from penstock.base import MissingExtraError, PenstockError
 from penstock.cli._exits import INTERRUPTED
-from penstock.cli._loading import quick_imports
+from penstock.cli._loading import over, quick_imports
 
 _EXTRAS = {
     "backports": "lake",
@@ -49,6 +49,8 @@ def _load(module: str, name: str) -> _Command:
         if missing not in _EXTRAS:
             raise
         raise MissingExtraError(missing, _EXTRAS[missing]) from error
+    finally:
+        over()
 
 
 def _reader_gone() -> int:

@@ -4,7 +4,8 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
 
 _SETTINGS = {
     "OPENBLAS_NUM_THREADS": "1",  # no threads for an arithmetic that no command does
@@ -15,8 +16,19 @@ if sys.platform == "linux":
     # What one thread decodes another writes and frees; a tenth less at the peak than with mimalloc.
     _SETTINGS["ARROW_DEFAULT_MEMORY_POOL"] = "jemalloc"
 
-_ABSENT = ("numpy",)
-"""Loaded by libraries that can do without, and needed by no command: for pyarrow a third of its time."""
+_ABSENT = (
+    "numpy",  # a third of the time that pyarrow takes to load
+    *(
+        f"pyarrow._{store}" for store in ("azurefs", "gcsfs", "hdfs", "s3fs")
+    ),  # obstore is our client
+)
+"""Loaded by libraries that can do without, and needed by no command."""
+
+
+_PLUGINS = "pydantic.plugin._loader"
+"""Loads `importlib.metadata`, with `email` and `zipfile` below it, before it asks for that setting."""
+
+_begun = ExitStack()
 
 
 @contextmanager
@@ -28,16 +40,35 @@ def quick_imports() -> Iterator[None]:
     processes started later nor code loaded later see a difference.
     """
     ours = {name: value for name, value in _SETTINGS.items() if name not in os.environ}
-    absent = [name for name in _ABSENT if name not in sys.modules]
+    found = dict.fromkeys(_ABSENT) | {_PLUGINS: _no_plugins()}  # None: not to be found
+    found = {name: module for name, module in found.items() if name not in sys.modules}
+    collecting = gc.isenabled()
     gc.disable()
     os.environ.update(ours)
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None: not to be found
+    sys.modules.update(found)  # type: ignore[arg-type]  # typed as if all could be found
     try:
         yield
     finally:
-        for name in absent:
+        for name in found:
             del sys.modules[name]
         for name in ours:
             del os.environ[name]
-        gc.freeze()
-        gc.enable()
+        if collecting:
+            gc.enable()
+
+
+def begin() -> None:
+    """Let imports be quick until it is `over`."""
+    _begun.enter_context(quick_imports())
+
+
+def over() -> None:
+    """All is as usual again; and the collector never looks at what has been loaded."""
+    gc.freeze()
+    _begun.close()
+
+
+def _no_plugins() -> ModuleType:
+    loader = ModuleType(_PLUGINS)
+    vars(loader)["get_plugins"] = tuple
+    return loader

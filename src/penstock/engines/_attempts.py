@@ -112,9 +112,12 @@ class Attempts:
             self._held.pop(_place(holding.lease), None)
 
     async def stop(self, holding: Holding, *, gone: bool = False) -> None:
-        """Ask the job to stop, once; where the lease is gone nothing of it is reported."""
+        """Ask the job to stop, once; where the lease is gone nothing of it is reported.
+
+        A job that outlives its process is left to whoever has the lease by now, who goes on with it.
+        """
         holding.gone = holding.gone or gone
-        if holding.job is None or holding.stopped:
+        if holding.job is None or holding.stopped or (gone and holding.job.doer.outlives):
             return
         try:
             await holding.job.doer.cancel(holding.job.handle)

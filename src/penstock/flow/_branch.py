@@ -92,6 +92,10 @@ Branch = (
 """What `route` and `tee` take: of parts in a list, types are not checked."""
 
 
+Mixed = Callable[..., None] | Stage[..., Any] | Sink[Any] | list[Any] | tuple[Any, ...]
+"""For what a type checker cannot see through: a lambda over branches of several kinds."""
+
+
 @overload
 def route(
     function: Callable[[T], Hashable],
@@ -110,6 +114,16 @@ def route(
     default: Branch[T] | None = None,
     name: str | None = None,
 ) -> Fork[T, Any]: ...
+
+
+@overload
+def route(
+    function: Callable[[Any], Hashable],
+    branches: Mapping[Any, Mixed],
+    *,
+    default: Mixed | None = None,
+    name: str | None = None,
+) -> Fork[Any, Any]: ...
 
 
 def route(

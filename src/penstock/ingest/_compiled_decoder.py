@@ -6,6 +6,7 @@ The C sources are in `_native/`; `docs/decoder.md` explains them with a picture.
 import warnings
 from collections.abc import Iterator
 from enum import IntEnum
+from importlib import import_module
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -19,7 +20,6 @@ from penstock.ingest._decoder import (
     RejectedLine,
 )
 from penstock.ingest._errors import UnsupportedTypeError
-from penstock.ingest._reference_decoder import ReferenceDecoder
 from penstock.ingest._scalars import EPOCH_POWERS
 from penstock.ingest._schema_config import TYPE_KEY, is_rescue
 
@@ -235,4 +235,6 @@ def open_decoder(schema: pa.Schema, options: DecoderOptions | None = None) -> De
         SlowDecoderWarning,
         stacklevel=2,
     )
-    return ReferenceDecoder(schema, options)
+    reference = import_module("penstock.ingest._reference_decoder")  # seldom needed
+    decoder: Decoder = reference.ReferenceDecoder(schema, options)
+    return decoder
