@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import bench_decode, sections
+from benchmarks import bench_decode, bench_worker, sections
 from benchmarks.data import FOLDER, SETS, data_set
 
 PAGE = Path(__file__).resolve().parent / "README.md"
@@ -69,6 +69,11 @@ The floor is two programs: one that decompresses the same files, and one that ha
 
 Microseconds per message of `benchmarks/bench_flow.py`; what is judged is Penstock's time by the peer's.
 """,
+    "worker": """\
+## A worker that is killed
+
+Milliseconds from SIGKILL to the first answer of its successor, by `benchmarks/bench_worker.py`.
+""",
 }
 
 
@@ -88,6 +93,7 @@ def _sections(scale: float, rounds: int) -> dict[str, Callable[[], list[str]]]:
         "memory": lambda: over_sets(lambda name: sections.memory(data_set(name, scale), rounds)),
         "start-up": lambda: sections.start_up(rounds),
         "flow": lambda: sections.flow(rounds, max(2000, int(FLOW_MESSAGES * scale))),
+        "worker": lambda: bench_worker.section(4 * rounds),
     }
 
 

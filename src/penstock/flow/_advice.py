@@ -7,9 +7,9 @@ _QUICK = 1e-4
 
 
 def bottleneck_of(statistics: FlowStatistics) -> str:
-    """The busiest stage; of equals the first."""
+    """The stage that works or waits for its rate most of the time; of equals the first."""
     stages = [one for one in statistics.stages.values() if one.taken]
-    return max(stages, key=lambda one: one.utilization).name if stages else ""
+    return max(stages, key=lambda one: one.utilization + one.limited).name if stages else ""
 
 
 def advice_of(statistics: FlowStatistics) -> str:
@@ -19,6 +19,8 @@ def advice_of(statistics: FlowStatistics) -> str:
         return "no message reached a stage"
     stage = statistics.stages[name]
     share = f"{stage.utilization:.0%}"
+    if stage.limited >= 0.5:
+        return f"the rate limit of {name!r} sets the pace: its workers waited for it {stage.limited:.0%} of the time"
     loop = _loop_share(statistics)
     if loop > _COMPUTES and stage.pool == "async":
         return (

@@ -25,6 +25,8 @@ class FlowReport:
     acked: int
     """Source messages that are settled, and acknowledged to the source."""
     letters: DeadLetterStore = field(repr=False)
+    lost: int = 0
+    """Source messages that were acknowledged early (`ack="early"`) and have not ended; no restart gives them again."""
 
     @property
     def pulled(self) -> int:
@@ -77,8 +79,9 @@ class FlowReport:
         return advice_of(self.statistics)
 
     def __str__(self) -> str:
-        lines = [render(self.statistics), *_hung(self.statistics), f"{self.ending}; {self.advice}"]
-        return "\n".join(lines)
+        lost = f"; {self.lost:,} lost, acknowledged before they had ended" if self.lost else ""
+        last = f"{self.ending}{lost}; {self.advice}"
+        return "\n".join([render(self.statistics), *_hung(self.statistics), last])
 
 
 @dataclass(eq=False)
@@ -96,10 +99,16 @@ class FlowFailedError(FlowError):
         )
 
 
+class DeadLimitError(FlowFailedError):
+    """The flow ended because more messages were dead than it may lose."""
+
+    exit_code = 3
+
+
 def _hung(statistics: FlowStatistics) -> list[str]:
     """One line for each stage with threads that are stuck."""
     return [
-        f"{stage.hung:,} thread{'s' if stage.hung > 1 else ''} of {stage.name!r} stuck in a call and left behind: "
+        f"{stage.hung:,} thread{'s' if stage.hung > 1 else ''} of {stage.name!r} still in a call, and left behind: "
         "give the call a time-out of its own, or use pool='process', whose workers can be killed"
         for stage in statistics.stages.values()
         if stage.hung
