@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import bench_decode, sections
+from benchmarks import bench_decode, bench_worker, sections
 from benchmarks.data import FOLDER, SETS, data_set
 
 PAGE = Path(__file__).resolve().parent / "README.md"
@@ -35,7 +35,7 @@ _INTRODUCTIONS = {
 
 Above 1 in the last two columns means that Penstock needed less.
 The peers write Parquet files (zstd, level 1); Penstock also checks every line strictly, commits to a Delta table, and can be killed at any moment.
-By default Penstock gives a dictionary to texts alone; with `dictionary: sampled` also to numbers that repeat, as most in *flat* do, which is what DuckDB and polars do by themselves.
+By default Penstock gives a dictionary to columns that repeat themselves in a sample, as DuckDB and polars do in their ways; with `dictionary: strings` to every text, and to nothing else.
 About half a CPU-second of each run of Penstock is its start.
 pyarrow and arro3 hold fewer rows at a time, because they hand rows on from files that may yet turn out to be damaged.
 """,
@@ -69,6 +69,11 @@ The floor is two programs: one that decompresses the same files, and one that ha
 
 Microseconds per message of `benchmarks/bench_flow.py`; what is judged is Penstock's time by the peer's.
 """,
+    "worker": """\
+## A worker that is killed
+
+Milliseconds from SIGKILL to the first answer of its successor, by `benchmarks/bench_worker.py`.
+""",
 }
 
 
@@ -88,6 +93,7 @@ def _sections(scale: float, rounds: int) -> dict[str, Callable[[], list[str]]]:
         "memory": lambda: over_sets(lambda name: sections.memory(data_set(name, scale), rounds)),
         "start-up": lambda: sections.start_up(rounds),
         "flow": lambda: sections.flow(rounds, max(2000, int(FLOW_MESSAGES * scale))),
+        "worker": lambda: bench_worker.section(4 * rounds),
     }
 
 

@@ -36,7 +36,7 @@ _START_UPS: Mapping[str, programs.Command] = {
 
 def standing(data: DataSet, rounds: int) -> list[str]:
     """Penstock beside its peers."""
-    contenders = [programs.penstock(data), programs.sampled(data), *programs.peers(data)]
+    contenders = [programs.penstock(data), programs.strings(data), *programs.peers(data)]
     with _folder() as folder:
         costs = compare(contenders, rows=data.rows, rounds=rounds, folder=folder)
     return [
@@ -44,7 +44,7 @@ def standing(data: DataSet, rounds: int) -> list[str]:
         "",
         *table(costs, programs.COMPILED),
         "",
-        *(_rates(name, costs[name], data) for name in (programs.COMPILED, programs.SAMPLED)),
+        *(_rates(name, costs[name], data) for name in (programs.COMPILED, programs.STRINGS)),
         "",
         *verdicts(against_peers(data.name, costs)),
         *faster_peers(costs),
@@ -56,11 +56,11 @@ def against_peers(name: str, costs: Mapping[str, Sequence[Cost]]) -> list[Verdic
     """Both of our settings by DuckDB, and the default by each of the others."""
     limit, aim = _AGAINST_DUCKDB[name]
     found = []
-    for ours in (programs.COMPILED, programs.SAMPLED):
+    for ours in (programs.COMPILED, programs.STRINGS):
         for unit, of in _UNITS.items():
             share = ratio(costs[programs.DUCKDB], costs[ours], of)
             found.append(Verdict(f"{ours} by {programs.DUCKDB}, {unit}", share, limit, aim))
-    decided = {programs.COMPILED, programs.SAMPLED, programs.DUCKDB}
+    decided = {programs.COMPILED, programs.STRINGS, programs.DUCKDB}
     for peer in (name for name in costs if name not in decided):
         for unit, of in _UNITS.items():
             share = ratio(costs[peer], costs[programs.COMPILED], of)
@@ -72,7 +72,7 @@ def faster_peers(costs: Mapping[str, Sequence[Cost]]) -> list[str]:
     """A sentence that names every peer that needed less than our default setting, of anything."""
     ours = costs[programs.COMPILED]
     units = {**_UNITS, "memory": lambda cost: float(cost.peak_bytes)}
-    rivals = [name for name in costs if name not in {programs.COMPILED, programs.SAMPLED}]
+    rivals = [name for name in costs if name not in {programs.COMPILED, programs.STRINGS}]
     faster = [
         f"{peer} needed less {unit} ({ratio(ours, costs[peer], of):.2f} of ours)"
         for peer in rivals

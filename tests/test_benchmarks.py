@@ -25,7 +25,7 @@ def test_every_peer_reads_every_row(slivers: dict[str, DataSet], tmp_path: Path,
     """A peer that loses rows would be compared with, and win."""
     data = slivers[name]
     programs = [*contenders.peers(data), *contenders.floor(data)]
-    programs += [contenders.handed_over(data), contenders.penstock(data), contenders.sampled(data)]
+    programs += [contenders.handed_over(data), contenders.penstock(data), contenders.strings(data)]
 
     costs = compare(programs, rows=data.rows, rounds=1, folder=tmp_path)
 
@@ -118,12 +118,12 @@ def test_a_verdict_follows_from_the_figure_not_from_how_it_is_shown(
 
 def standing(**cpu_s: float) -> dict[str, list[Cost]]:
     """Two rounds, in which only the time differs."""
-    names = {"ours": contenders.COMPILED, "sampled": contenders.SAMPLED}
+    names = {"ours": contenders.COMPILED, "strings": contenders.STRINGS}
     return {names.get(key, key): [Cost(cpu, cpu, 10)] * 2 for key, cpu in cpu_s.items()}
 
 
 def test_every_peer_is_judged_and_duckdb_by_its_own_limit() -> None:
-    costs = standing(ours=3, sampled=2, duckdb=5, polars=2)
+    costs = standing(ours=3, strings=2, duckdb=5, polars=2)
 
     found = [
         (verdict.case, verdict.measured, verdict.limit, verdict.holds)
@@ -133,13 +133,13 @@ def test_every_peer_is_judged_and_duckdb_by_its_own_limit() -> None:
 
     assert found == [
         ("penstock by duckdb, CPU", 0.6, 0.55, False),
-        ("penstock, dictionary: sampled by duckdb, CPU", 0.4, 0.55, True),
+        ("penstock, dictionary: strings by duckdb, CPU", 0.4, 0.55, True),
         ("penstock by polars, CPU", 1.5, 1, False),
     ]
 
 
 def test_a_peer_that_needed_less_is_named() -> None:
-    assert faster_peers(standing(ours=4, sampled=1, duckdb=5, polars=2)) == [
+    assert faster_peers(standing(ours=4, strings=1, duckdb=5, polars=2)) == [
         "polars needed less CPU (0.50 of ours); polars needed less wall (0.50 of ours)."
     ]
     assert faster_peers(standing(ours=1, duckdb=5)) == ["No peer needed less of anything."]

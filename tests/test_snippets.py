@@ -16,6 +16,8 @@ PAGES = (
     "docs/guides/build-a-flow.md",
     "docs/guides/ingestion-in-production.md",
     "docs/guides/run-pipelines.md",
+    "docs/guides/test-a-flow.md",
+    "docs/guides/watch-a-flow.md",
 )
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -13,7 +13,7 @@ from types import ModuleType
 PACKAGE = "penstock"
 DOOR_NAMES = 25
 # Flow is the one room that user code is written against: its names are the product.
-WIDER_DOORS = {"penstock.flow": 34}
+WIDER_DOORS = {"penstock.flow": 36}
 FUNCTION_LINES = 60
 CLASS_LINES = 300
 

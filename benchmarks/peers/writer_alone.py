@@ -5,36 +5,46 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.peers.arguments import arguments
 
 _GROUP_ROWS = 122_880
+_MAX_DISTINCT_SHARE = 0.1
 
 
 def write(source: Path, target: Path) -> None:
     """One Arrow IPC file, mapped into memory, to one Parquet file."""
     with pa.memory_map(str(source)) as mapped:
         rows = pa.ipc.open_file(mapped).read_all()
+        first = rows.slice(0, _GROUP_ROWS)
         pq.write_table(
             rows,
             target,
             compression="zstd",
             compression_level=1,
-            use_dictionary=[path for field in rows.schema for path in texts(field, field.name)],
+            use_dictionary=[
+                path
+                for field, values in zip(first.schema, first.columns, strict=True)
+                for path in repeating(field, values, field.name)
+            ],
             row_group_size=_GROUP_ROWS,
         )
 
 
-def texts(field: pa.Field, path: str) -> Iterator[str]:
-    """The Parquet paths of all texts: those to which Penstock gives a dictionary by default."""
+def repeating(field: pa.Field, values: pa.ChunkedArray, path: str) -> Iterator[str]:
+    """The Parquet paths of what repeats itself: the columns to which Penstock gives a dictionary by default."""
     if pa.types.is_list(field.type):
-        yield from texts(field.type.value_field, f"{path}.list.element")
+        items = field.type.value_field
+        yield from repeating(items, pc.list_flatten(values), f"{path}.list.element")
     elif pa.types.is_struct(field.type):
-        for member in field.type:
-            yield from texts(member, f"{path}.{member.name}")
-    elif pa.types.is_string(field.type):
-        yield path
+        for member, column in zip(field.type, values.flatten(), strict=True):
+            yield from repeating(member, column, f"{path}.{member.name}")
+    elif not pa.types.is_boolean(field.type):
+        filled = len(values) - values.null_count
+        if 0 < pc.count_distinct(values).as_py() <= filled * _MAX_DISTINCT_SHARE:
+            yield path
 
 
 if __name__ == "__main__":

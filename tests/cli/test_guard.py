@@ -70,6 +70,26 @@ def test_what_makes_loading_quick_is_over_when_a_command_runs(
     assert _guard.perform("planted", "command", {}) is True
 
 
+def test_a_command_runs_as_if_nothing_had_been_done_to_load_it_quickly(tmp_path: Path) -> None:
+    """The program imports quickly from its first line on; what the command asks for itself it gets."""
+    (tmp_path / "planted.py").write_text(
+        "import gc, os, sys\n"
+        "def command():\n"
+        "    import numpy, pydantic.plugin._loader as loader\n"
+        "    assert loader.__spec__ and gc.isenabled() and gc.get_freeze_count()\n"
+        "    assert 'PYDANTIC_DISABLE_PLUGINS' not in os.environ\n"
+        "    return 0\n"
+    )
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from penstock.cli import _guard, _loading\n"
+        "_loading.begin()\n"
+        "sys.exit(_guard.perform('planted', 'command', {}))"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_a_user_s_choice_of_threads_for_numpy_stays(
     module: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,9 +3,11 @@
 import ctypes
 import os
 import signal
+import threading
 from pathlib import Path
 
 from penstock import PoisonError, stage
+from penstock.flow import Context
 
 
 def twice(number: int) -> int:
@@ -98,3 +100,54 @@ def pid_of(number: int) -> int:
     if number < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return os.getpid()
+
+
+def _append(path: str, line: str) -> None:
+    with Path(path).open("a") as file:
+        file.write(f"{line}\n")
+
+
+def charge_and_die(item: tuple[int, str, str], ctx: Context) -> int:
+    """Charges once; the first worker that has number 3 in hand dies, within the block or behind it."""
+    number, folder, where = item
+    mark = Path(folder) / "died"
+    with ctx.once(f"charge/{number}") as first:
+        if first:
+            _append(f"{folder}/charged", f"{number} {ctx.attempt}")
+        if number == 3 and where == "within" and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    if number == 3 and where == "behind" and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def charge_all(items: list[tuple[int, str]], ctx: Context) -> list[str]:
+    for number, folder in items:
+        with ctx.once("one key for all") as first:
+            if first:
+                _append(f"{folder}/charged", str(number))
+    return list(ctx.message_ids)
+
+
+def look(number: int, ctx: Context) -> tuple[str, str, str, int]:
+    return ctx.flow, ctx.stage, ctx.message_id, ctx.attempt
+
+
+def look_at_each(number: int, ctx: Context):
+    yield ctx.message_id
+
+
+def loaded(item: tuple[int, bytes]) -> tuple[int, bytes]:
+    """Some messages fail every time, some are large enough to travel by shared memory."""
+    number, data = item
+    if number % 11 == 5:
+        raise OSError("later")
+    return number, data * 100_000 if number % 40 == 7 else data
+
+
+def wait_for_ever(item: object) -> object:
+    """Says so on standard error where nobody looks: it cannot be interrupted but by a signal."""
+    threading.Event().wait()
+    return item

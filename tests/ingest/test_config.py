@@ -53,6 +53,7 @@ def test_defaults_are_filled_in(tmp_path: Path) -> None:
     assert found.sources["main"].poll_interval_secs == timedelta(seconds=60)
     assert found.sources["main"].settle_secs == timedelta(seconds=2)
     assert found.sink.file_size_mb == 128
+    assert found.sink.dictionary == "sampled"
     assert found.error_handling.max_failures == 0
     assert config.metrics is None
     assert config.state_dir == tmp_path / ".penstock"
@@ -214,13 +215,13 @@ def test_options_of_parquet_that_could_do_nothing_are_refused(
 
 def test_how_parquet_is_written_goes_into_the_plans(tmp_path: Path) -> None:
     """Rivals and restarts read it there, not in their own configuration."""
-    options = "compression_level: 3, dictionary: sampled, integer_encoding: delta"
+    options = "compression_level: 3, dictionary: strings, integer_encoding: delta"
     config = load(tmp_path, ALONE.replace("out}", f"out, {options}}}"))
 
     writer = template("default", config.pipelines["default"]).writer
 
     assert (writer.compression_level, writer.dictionary, writer.integer_encoding) == (
         3,
-        "sampled",
+        "strings",
         "delta",
     )

@@ -90,6 +90,13 @@ def test_integers_dates_and_times_without_a_dictionary_are_delta_encoded(use, pa
     assert delta_encoded(tmp_path, dictionary=use) == paths
 
 
+def test_null_is_no_value_among_the_distinct_ones(tmp_path):
+    """Twenty values, of which two are distinct, are at the limit; a null beside them changes nothing."""
+    rows = pa.table({"some": pa.array([1, 2] * 10 + [None] * 5)})
+
+    assert with_dictionary(tmp_path, rows, dictionary=DictionaryUse.SAMPLED) == ["some"]
+
+
 def test_nulls_count_neither_as_values_nor_as_repeats(tmp_path):
     """Ten different values among a thousand nulls do not repeat themselves; no value at all does not either."""
     schema = pa.schema([("few", pa.int64()), ("none", pa.int64()), ("same", pa.int64())])

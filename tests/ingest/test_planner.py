@@ -94,3 +94,21 @@ def test_the_loser_of_a_race_adopts_the_winners_plan(
 
     assert planned(store, 2) == ["0.json"]
     assert store.head(plan_key("p", 3)) is None
+
+
+@pytest.mark.parametrize(("size", "expected"), [(7, 1), (8, 2), (99, 3)])
+def test_a_plan_says_how_many_outputs_are_filled_side_by_side(
+    store: ObjectStore, clock: SteppedClock, size: int, expected: int
+) -> None:
+    """Whoever does its work, on however many cores, fills the same ones."""
+    writer = WRITER.model_copy(update={"file_size": 16, "strands": 3})
+    template = PlanTemplate("p", live_lane("p"), "schema", writer)
+    planner = Planner(
+        store, Ledger(store, MemoryTable(), "p"), template,
+        limits=PlanLimits(), clock=clock, failpoints=Failpoints(),
+    )  # fmt: skip
+
+    planner.plan([FileVersion(source="s", name="a.gz", size=size, version="1")], flush=True)
+
+    key = plan_key("p", 1)
+    assert Plan.decode(store.get(key), place=key).writer.strands == expected

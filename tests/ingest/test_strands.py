@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import gzip
+import itertools
 import threading
 import weakref
 from dataclasses import replace
@@ -217,6 +218,78 @@ def test_a_failure_in_one_strand_fails_the_plan_and_leaves_nothing(good, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+class HeldFailure:
+    """Decodes its first chunk only when it is let go, and fails then; tells when another was decoded."""
+
+    schema = SCHEMA
+
+    def __init__(self):
+        self._calls = itertools.count()
+        self.fail = threading.Event()
+        self.other = threading.Event()
+
+    def decode(self, chunk):
+        if next(self._calls) == 0:
+            self.fail.wait(5)
+            raise OSError(28, "No space left on device")
+        decoded = DECODER.decode(chunk)
+        self.other.set()
+        return decoded
+
+
+def end_of_threads():
+    """Wait for those that a run has left behind, and have Python complain of what is still open."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(Lane.FILES.name):
+            thread.join(5)
+    gc.collect()
+
+
+def test_a_file_that_waits_for_its_turn_is_closed_when_the_plan_fails(tmp_path):
+    """Its dead letters may lie in a file on the disk, which is open."""
+    bench = Bench(tmp_path, {f"{n}.gz": gzip.compress(lines(n, 1) + b"x\n") for n in range(2)})
+    decoder = HeldFailure()
+    release = threading.Thread(target=lambda: (decoder.other.wait(5), decoder.fail.set()))
+    release.start()
+    with pytest.raises(OSError, match="No space left"):
+        bench.produce(bench.plan(), decoder)
+    release.join()
+
+    end_of_threads()
+    assert list(tmp_path.iterdir()) == []
+
+
+class LateDecoder:
+    """Fails at one chunk while another is being decoded, which ends when all is over."""
+
+    schema = SCHEMA
+
+    def __init__(self):
+        self._calls = itertools.count()
+        self._started = threading.Event()
+        self.over = threading.Event()
+
+    def decode(self, chunk):
+        if next(self._calls) == 0:
+            self._started.wait(5)
+            raise OSError(28, "No space left on device")
+        self._started.set()
+        self.over.wait(5)
+        return DECODER.decode(chunk)
+
+
+def test_a_file_that_is_decoded_after_the_plan_failed_is_closed(tmp_path):
+    """Nobody waits for its thread, so that thread has to clean up."""
+    bench = Bench(tmp_path, {f"{n}.gz": gzip.compress(lines(n, 1) + b"x\n") for n in range(2)})
+    decoder = LateDecoder()
+    with pytest.raises(OSError, match="No space left"):
+        bench.produce(bench.plan(strands=2), decoder)
+    decoder.over.set()
+
+    end_of_threads()
+    assert list(tmp_path.iterdir()) == []
+
+
 class Rows:
     """Batches of a file that somebody holds back, or that end in an error."""
 
@@ -265,6 +338,20 @@ def test_different_strands_are_written_at_the_same_time(tmp_path):
     in_threads(*(lambda n=n: assembler.add(n, given[n]) for n in range(2)))
 
     assert [part.part.rows for part in assembler.finish().parts] == [5, 5]
+
+
+def test_the_number_of_an_output_does_not_tell_which_strand_was_faster(tmp_path):
+    """Or repeated work would give equal outputs other names, and leave the first ones behind."""
+    files = MemoryFiles(a_ndjson=lines(0, 5), b_ndjson=lines(5, 5))
+    plan = files.plan(strands=2)
+    assembler = PlanAssembler(plan, SCHEMA, tmp_path)
+
+    later, earlier = (
+        assembler.add(n, decoded(files, plan, tmp_path, n, lambda: None)) for n in (1, 0)
+    )
+
+    assert [part.number for part in (*earlier, *later)] == [1, 2]
+    assert [part.number for part in assembler.finish().parts] == [1, 2]
 
 
 def test_a_failure_removes_what_another_thread_is_still_writing(tmp_path):

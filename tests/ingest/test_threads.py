@@ -1,6 +1,7 @@
 """Threads that nobody has to wait for."""
 
 import threading
+import weakref
 
 import pytest
 
@@ -33,3 +34,20 @@ def test_a_call_that_hangs_keeps_nobody() -> None:
     [thread] = [t for t in threading.enumerate() if t.name.startswith("hanging")]
     assert thread.daemon
     never.set()
+
+
+def test_an_idle_thread_keeps_nothing_of_its_last_call() -> None:
+    """The rows of a file would stay in memory until the thread has its next one."""
+
+    class Thing:
+        """Something large."""
+
+    threads = DaemonThreads(1, "idle")
+    thing = Thing()
+    last = weakref.ref(thing)
+    called = threads.submit(id, thing)
+    del thing
+
+    called.result(5)
+    assert last() is None
+    threads.shutdown()

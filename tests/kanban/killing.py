@@ -84,16 +84,20 @@ class Killing:
             (self.root / "effects" / name).mkdir(parents=True)
 
     def run(self, kills: int) -> None:
-        """Kill that often while work is open, one in eight times the orchestrator; then let it end."""
+        """Kill that often while work is open, one in eight times the orchestrator; then let it end.
+
+        Some work is done between two kills, however slow the machine is.
+        """
         chance, never = random.Random(self.seed), Event()
-        process = self._start()
+        process, worked = self._start(), 0
         try:
             while self.kills.total() < kills:
                 never.wait(chance.uniform(0.05, 0.2))
                 assert process.poll() is None, f"seed {self.seed}: work ended before its kills"
                 victim = self._victim(process, chance)
-                if victim is None:
+                if victim is None or self._worked() == worked:
                     continue
+                worked = self._worked()
                 os.kill(victim, signal.SIGKILL)
                 if victim == process.pid:
                     process.wait()
@@ -106,6 +110,11 @@ class Killing:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+    def _worked(self) -> int:
+        """Grows with every token that is worked on."""
+        logs = (self.root / "effects" / f"{name}.log" for name in ("make", "turn"))
+        return sum(log.stat().st_size for log in logs if log.exists())
 
     def _victim(self, process: "subprocess.Popen[bytes]", chance: random.Random) -> int | None:
         """A process that works: the orchestrator once it has workers, or a worker that sits."""

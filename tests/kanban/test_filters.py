@@ -331,6 +331,21 @@ def test_an_upload_is_verified_and_happens_once(tmp_path: Path) -> None:
         upload.process(Token("b2", data=(DataRef("b2.zst", 7, "0"),)))
 
 
+def test_what_is_there_of_the_same_size_and_other_bytes_is_replaced(tmp_path: Path) -> None:
+    upload = make_filter(tmp_path, "Uploader", target="archive/{barcode}.zst")
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "b1.zst").write_bytes(b"contemt")
+    (tmp_path / "work" / "b1.zst").write_bytes(b"content")
+    token = Token("b1", data=(DataRef("b1.zst", 7, sha(b"content")),))
+
+    upload.process(token)
+    assert (tmp_path / "archive" / "b1.zst").read_bytes() == b"content"
+
+    (tmp_path / "archive" / "b1.zst").write_bytes(b"contemt")
+    with pytest.raises(PermanentError, match="is gone"):
+        upload.process(token)
+
+
 def test_an_upload_of_what_was_damaged_here_is_an_error(tmp_path: Path) -> None:
     """And what the store has of an earlier day stays as it is."""
     upload = make_filter(tmp_path, "Uploader", target="archive/{barcode}.zst")

@@ -444,6 +444,22 @@ def state_repair(
 
 
 @application.command()
+def top(
+    address: Annotated[
+        str,
+        typer.Argument(
+            metavar="[HOST:PORT]", help="Where a flow, or a program, serves its metrics."
+        ),
+    ] = "127.0.0.1:9464",
+    every: Annotated[float, typer.Option("--every", help="Seconds between two looks.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show the stages of a running flow, live: what waits, how fast, how busy, what failed."""
+    perform_command("_top", address=address, every=every, once=once, output=output)
+
+
+@application.command()
 def version(output: OutputOption = Output.TABLE) -> None:
     """Print the version of this program and of what it stands on."""
     perform_command("_version", output=output)

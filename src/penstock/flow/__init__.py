@@ -13,6 +13,7 @@ Does not: know formats, tables or configuration files; draw live views.
 from penstock.flow._branch import merge, route, tee
 from penstock.flow._channel import Channel, MemoryChannel
 from penstock.flow._checkpoint import Checkpoint
+from penstock.flow._context import Context
 from penstock.flow._dead_letters import DeadLetter
 from penstock.flow._errors import (
     ChannelClosedError,
@@ -27,6 +28,7 @@ from penstock.flow._errors import (
 from penstock.flow._flow import Flow
 from penstock.flow._message import Drop, Message
 from penstock.flow._order import key
+from penstock.flow._rate import RateLimit
 from penstock.flow._report import FlowFailedError, FlowReport
 from penstock.flow._run import RunningFlow
 from penstock.flow._sink import ProgressSink, Sink
@@ -42,6 +44,7 @@ __all__ = [
     "ChannelClosedError",
     "Checkpoint",
     "CheckpointError",
+    "Context",
     "DeadLetter",
     "Drop",
     "EndOfSource",
@@ -57,6 +60,7 @@ __all__ = [
     "NotPicklableError",
     "PoisonError",
     "ProgressSink",
+    "RateLimit",
     "RunningFlow",
     "SeekableSource",
     "Sink",

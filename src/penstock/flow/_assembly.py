@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.flow._channel import MemoryChannel
+from penstock.flow._context import ContextSetup
 from penstock.flow._outcome import Ledger
 from penstock.flow._plan import FlowPlan, Node
 from penstock.flow._pool_async import AsyncPool
@@ -41,8 +42,10 @@ class StageRun:
                 out.finish()
 
 
-def assemble(plan: FlowPlan, ledger: Ledger, group: asyncio.TaskGroup) -> list[StageRun]:
-    """What works on each stage of the plan, in the plan's order."""
+def assemble(
+    plan: FlowPlan, ledger: Ledger, group: asyncio.TaskGroup, effects: str
+) -> list[StageRun]:
+    """What works on each stage of the plan, in the plan's order; effects done once are recorded in `effects`."""
     clock, chance = plan.options.clock, plan.chance()
     intakes = [
         MemoryChannel[Any](
@@ -59,6 +62,9 @@ def assemble(plan: FlowPlan, ledger: Ledger, group: asyncio.TaskGroup) -> list[S
         outs = [intakes[place] for _, place in node.below]
         out = outs[0] if outs and node.fork is None else None
         work = Work(node.stage, intake, out, ledger, clock, chance, group)
+        if node.stage.takes_context:
+            durable = plan.options.once is not None
+            work.context = ContextSetup(plan.options.name, node.stage.name, effects, durable)
         made.append(StageRun(work, _pool_of(node, work, outs), outs))
     return made
 

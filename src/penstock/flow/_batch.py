@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from penstock.flow._channel import heed_cancellation
+from penstock.flow._context import given_batch
 from penstock.flow._errors import FatalError, ResultCountError, failure_of
 from penstock.flow._message import Message
 from penstock.flow._work import Work
 
-Call = Callable[[list[Any]], Awaitable[Any]]
+Call = Callable[[Any], Awaitable[Any]]
 
 
 class Batcher:
@@ -125,6 +126,7 @@ async def run_batch(work: Work, batcher: Batcher, call: Call) -> None:
     """A worker that hands batches to `call` until the stage is over."""
     time = work.clock.monotonic
     while batch := batcher.collect_nowait() or await batcher.collect():
+        await work.pay(len(batch))
         started, blocked = time(), work.meter.blocked
         await settle_batch(work, batch, call)
         spent = max(time() - started - work.meter.blocked + blocked, 0.0)
@@ -134,7 +136,7 @@ async def run_batch(work: Work, batcher: Batcher, call: Call) -> None:
 async def settle_batch(work: Work, batch: list[Message[Any]], call: Call) -> None:
     """Run one attempt; halve the batch while it fails, until the culprits stand alone."""
     try:
-        results = await call([message.payload for message in batch])
+        results = await call(given_batch(work.context, batch))
         if work.stage.options.collective:
             results = list(results) if results is not None else []
         else:
@@ -155,8 +157,9 @@ async def _halve(work: Work, batch: list[Message[Any]], call: Call, error: Excep
         await work.fail(batch[0], error)
         return
     middle = len(batch) // 2
-    await settle_batch(work, batch[:middle], call)
-    await settle_batch(work, batch[middle:], call)
+    for half in (batch[:middle], batch[middle:]):
+        await work.pay(len(half))
+        await settle_batch(work, half, call)
 
 
 def _check(work: Work, batch: list[Message[Any]], results: Any) -> None:

@@ -20,6 +20,8 @@ class Answer:
     failures: dict[int, Exception] = field(default_factory=dict)
     expanded: bool = False
     seconds: float = 0.0
+    computed: float = 0.0
+    """Seconds of a thread on the processor, where that is measured."""
 
 
 @dataclass(frozen=True, slots=True)

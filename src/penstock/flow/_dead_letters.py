@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 from penstock.flow._errors import FlowError
 
-Reason = Literal["error", "poison", "timeout", "crash", "memory", "drained"]
+Reason = Literal["error", "poison", "timeout", "crash", "memory", "drained", "retry budget"]
 KEPT = 1000
 
 

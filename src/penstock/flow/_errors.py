@@ -58,6 +58,22 @@ class ResultCountError(PoisonError):
 
 
 @dataclass(eq=False)
+class ErrorBudgetError(FatalError):
+    """More messages are dead than the flow may lose; those not settled yet are handed back."""
+
+    budget: str
+    state: str
+
+    exit_code = 3
+
+    def __str__(self) -> str:
+        return (
+            f"the error budget {self.budget} is spent: {self.state}; look at the dead letters, "
+            "repair the cause, or allow more"
+        )
+
+
+@dataclass(eq=False)
 class StageTimeoutError(FlowError):
     """One attempt took longer than the stage allows; retried like any other error."""
 

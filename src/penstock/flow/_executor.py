@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from penstock.flow._batch import Batcher, settle_batch
 from penstock.flow._chunk import Answer, Stride
+from penstock.flow._context import given, given_each
 from penstock.flow._errors import FatalError, FlowError
 from penstock.flow._message import Message
 from penstock.flow._work import Work
@@ -82,16 +83,19 @@ async def feed(work: Work, executor: Executor, batcher: Batcher | None) -> None:
 
 
 async def _feed_chunks(work: Work, executor: Executor) -> None:
-    options, items = work.stage.options, work.intake.items
+    options, items, toll = work.stage.options, work.intake.items, work.toll
     stride = Stride(1 if options.timeout is not None else options.chunk, options.workers)
     under_way: deque[tuple[list[Message[Any]], asyncio.Future[Any]]] = deque()
     while under_way or await work.wait_work():
         await executor.ready()
-        while len(under_way) < stride.ahead:
-            chunk = work.take_many_nowait(stride.size(len(items)))
+        # A chunk that waited behind another would not begin when its rate was waited for.
+        while len(under_way) < (stride.ahead if toll is None else 1):
+            size = stride.size(len(items))
+            chunk = work.take_many_nowait(size if toll is None else toll.affordable(size))
             if not chunk:
                 break
-            under_way.append((chunk, executor.send([message.payload for message in chunk])))
+            await work.pay(len(chunk))
+            under_way.append((chunk, executor.send(given_each(work.context, chunk))))
         if not under_way:
             continue
         chunk, sent = under_way.popleft()
@@ -104,6 +108,7 @@ async def _feed_chunks(work: Work, executor: Executor) -> None:
             continue
         stride.learn(len(chunk), answer.seconds)
         work.meter.run.add(answer.seconds / len(chunk), len(chunk))
+        work.meter.computed += answer.computed
         await _settle(work, chunk, answer)
 
 
@@ -151,6 +156,7 @@ async def _feed_batches(work: Work, executor: Executor, batcher: Batcher) -> Non
             raise lost.cause from lost
 
     while batch := batcher.collect_nowait() or await batcher.collect():
+        await work.pay(len(batch))
         started, blocked = time(), work.meter.blocked
         await settle_batch(work, batch, call)
         spent = max(time() - started - work.meter.blocked + blocked, 0.0)
@@ -164,9 +170,10 @@ async def _feed_streams(work: Work, executor: Executor) -> None:
         if message is None:
             continue
         leaf = work.ledger.open_leaf(message)
+        await work.pay(1)
         started, blocked, emitted = time(), work.meter.blocked, 0
         try:
-            await executor.begin(leaf.payload)
+            await executor.begin(given(work.context, leaf))
             last = False
             while not last:
                 outputs, last = await executor.more()

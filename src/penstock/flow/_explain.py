@@ -26,6 +26,8 @@ def explain_text(plan: FlowPlan) -> str:
     letters = plan.options.dead_letters
     kept = "in memory, the last 1,000, not durable" if letters is None else f"to {letters}"
     lines.append(f"  dead letters {kept}")
+    if plan.options.early_ack:
+        lines.append("  acknowledged before the first stage works: at most once")
     if plan.options.checkpoint is not None:
         lines.append(f"  progress is kept in {plan.options.checkpoint}")
     return "\n".join(lines)
@@ -150,6 +152,8 @@ def _limits(options: StageOptions) -> list[str]:
     words = []
     if options.retry.maximum_attempts != 1:
         words.append(f"{options.retry.maximum_attempts or 'unlimited'} attempts")
+    if options.rate is not None:
+        words.append(f"at most {options.rate}")
     if options.timeout is not None:
         words.append(f"time-out {options.timeout:g}s")
     if options.memory is not None:

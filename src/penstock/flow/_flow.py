@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from penstock.base import Clock, SystemClock, parse_duration, parse_size
 from penstock.flow._branch import Chain, Fork
+from penstock.flow._budgets import BudgetOptions
 from penstock.flow._checkpoint import Checkpoint, checkpoint_of
 from penstock.flow._errors import FlowError
 from penstock.flow._explain import explain_mermaid, explain_text
@@ -47,6 +48,11 @@ class Flow(Chain):
         clock: Clock | None = None,
         seed: int | None = None,
         checkpoint: Checkpoint | str | Path | None = None,
+        ack: Literal["late", "early"] = "late",
+        retry_budget: float | None = None,
+        max_dead: int | None = None,
+        max_dead_ratio: float | None = None,
+        once: str | Path | None = None,
     ) -> None:
         """Name a flow.
 
@@ -62,9 +68,20 @@ class Flow(Chain):
             checkpoint: A directory in which progress is kept, so that another run goes on where this one
                 ended, however it ended; a `Checkpoint` says how often. An iterable must then give the
                 same items again, see `resumable`.
+            ack: `late` acknowledges a source message when all that came of it is settled: at least once.
+                `early` before any work on it begins: at most once; the report counts what was `lost`.
+            retry_budget: Most retries per message that came through (`0.2`), over the last ten seconds,
+                beyond 100 that are always allowed; what fails then becomes a dead letter at once.
+            max_dead: Most dead letters; one more ends the flow.
+            max_dead_ratio: Most dead letters per message that has ended (`0.01`); looked at from 100
+                messages and from 1 / `max_dead_ratio` messages on, and at the end of the flow.
+            once: A directory in which `ctx.once` records what is done, see `Context`; default one that
+                lasts as long as the run.
         """
         if capacity < 1:
             raise FlowError(f"expected capacity >= 1, got {capacity}")
+        if ack not in ("late", "early"):
+            raise FlowError(f"expected ack to be late or early, got {ack!r}")
         super().__init__(())
         self._options = FlowOptions(
             name=name,
@@ -74,6 +91,9 @@ class Flow(Chain):
             drain_timeout=parse_duration(drain_timeout).total_seconds(),
             clock=clock or SystemClock(),
             seed=seed,
+            early_ack=ack == "early",
+            budgets=BudgetOptions(retry_budget, max_dead, max_dead_ratio),
+            once=None if once is None else str(Path(once).absolute()),
             checkpoint=checkpoint_of(checkpoint),
         )
 

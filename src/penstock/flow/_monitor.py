@@ -44,7 +44,9 @@ class Monitor:
 
 def _export(metrics: Metrics, taken: FlowStatistics) -> None:
     _export_flow(metrics, taken)
-    for stage in taken.stages.values():
+    places = metrics.gauge("penstock_flow_stage_place", "Place of a stage in its flow.", _STAGE)
+    for place, stage in enumerate(taken.stages.values(), start=1):
+        places.labels(flow=taken.flow, stage=stage.name).set(place)
         labels = {"flow": taken.flow, "stage": stage.name}
         _export_outcomes(metrics, stage, labels)
         _export_times(metrics, stage, labels, taken.elapsed)

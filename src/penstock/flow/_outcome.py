@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from penstock.base import Clock
+from penstock.flow._budgets import Budgets
 from penstock.flow._dead_letters import DeadLetter, DeadLetterStore, Reason
 from penstock.flow._errors import (
     FlowError,
@@ -26,7 +27,13 @@ class Ledger:
     """
 
     def __init__(
-        self, flow: str, sources: Sequence[Source[Any]], store: DeadLetterStore, clock: Clock
+        self,
+        flow: str,
+        sources: Sequence[Source[Any]],
+        store: DeadLetterStore,
+        clock: Clock,
+        *,
+        early: bool = False,
     ) -> None:
         self.flow = flow
         self.pulled = 0
@@ -35,8 +42,13 @@ class Ledger:
         self.returned = 0
         self.changed: Callable[[], None] = lambda: None
         pulled = [source for source in sources if isinstance(source, PulledSource)]
-        self._tracks = len(pulled) < len(sources)
-        self._mint = None if self._tracks else pulled[0].mint
+        tracks = len(pulled) < len(sources)
+        self._mint = None if tracks else pulled[0].mint
+        # Acknowledged early there is nothing to tell the source in the end, and nothing to hand back.
+        self._tracks = tracks and not early
+        self.early = early
+        self.taken = 0
+        self.budgets: Budgets | None = None
         self._sources = sources
         self._store = store
         self._clock = clock
@@ -51,6 +63,36 @@ class Ledger:
         self.pulled += len(messages)
         if self._tracks:
             self._open.update(dict.fromkeys(messages, source))
+
+    async def take(self, messages: list[Message[Any]], source: Source[Any]) -> None:
+        """Acknowledge messages before any work on them begins: whatever happens, they are not given again."""
+        self._open.update(dict.fromkeys(messages, source))
+        await source.ack(messages)
+        self.taken += len(messages)
+        for message in messages:
+            del self._open[message]
+            if self.checkpointer is not None:
+                self.checkpointer.tracker.settle(message)
+        if self.checkpointer is not None:
+            await self.checkpointer.write()
+
+    @property
+    def at_risk(self) -> int:
+        """Source messages acknowledged early that have not ended: what a crash would lose now."""
+        return self.taken - self.acked if self.early else 0
+
+    def may_retry(self) -> bool:
+        """Whether the flow's budget allows one more retry."""
+        return self.budgets is None or self.budgets.may_retry()
+
+    def check_budgets(self) -> None:
+        """End the flow where more is dead than may be.
+
+        Raises:
+            ErrorBudgetError: It is.
+        """
+        if self.budgets is not None:
+            self.budgets.check()
 
     def open_under(self, messages: list[Message[Any]], prefix: str) -> list[Message[Any]]:
         """Leaves that stand for the messages of one of several sources; their ids begin with `prefix`."""

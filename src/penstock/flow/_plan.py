@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock.base import Clock
 from penstock.flow._branch import Fork
+from penstock.flow._budgets import BudgetOptions
 from penstock.flow._checkpoint import Checkpoint
 from penstock.flow._stage import Stage
 
@@ -22,6 +23,9 @@ class FlowOptions:
     drain_timeout: float
     clock: Clock
     seed: int | None
+    early_ack: bool
+    budgets: BudgetOptions
+    once: str | None
     checkpoint: Checkpoint | None
 
 

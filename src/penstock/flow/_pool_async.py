@@ -7,6 +7,7 @@ from types import BuiltinFunctionType
 from typing import Any
 
 from penstock.flow._batch import Batcher, run_batch
+from penstock.flow._context import bound, given
 from penstock.flow._errors import TooManyOutputsError, failure_of
 from penstock.flow._message import Drop, Message, size_of
 from penstock.flow._watch import Lane, Watchdog
@@ -22,7 +23,7 @@ class AsyncPool:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._options = work.stage.options
-        self._function: Callable[[Any], Any] = work.stage.function
+        self._function: Callable[[Any], Any] = bound(work.context, work.stage.function)
         self._watchdog: Watchdog | None = None
         self.workers = self._options.workers
 
@@ -42,8 +43,8 @@ class AsyncPool:
                 work.group.create_task(run_batch(work, batcher, call), name=f"{name}/{number}")
                 for number in range(self.workers)
             ]
-        special = work.stage.expands
-        loop = self._work_special if special or self._watchdog is not None else self._work_plain
+        plain = not (work.stage.expands or self._watchdog or work.toll or work.context)
+        loop = self._work_plain if plain else self._work_special
         return [
             work.group.create_task(loop(), name=f"{name}/{number}")
             for number in range(self.workers)
@@ -59,7 +60,7 @@ class AsyncPool:
         self.stop()
 
     async def _work_plain(self) -> None:
-        """The hot path: one result per message, no time-out."""
+        """The hot path: one result per message, no time-out, no rate."""
         work, meter, function, out = self._work, self._work.meter, self._function, self._work.out
         take, time = work.take_nowait, work.clock.monotonic
         simple = out is not None and work.order is None
@@ -97,13 +98,14 @@ class AsyncPool:
                 burst = _BURST if each < _BRISK else 1
 
     async def _work_special(self) -> None:
-        """Generators and time-outs."""
+        """Generators, time-outs, rates and contexts."""
         work, lane = self._work, Lane()
         lane.task = asyncio.current_task()
         while await work.wait_work():
             message = work.take_nowait()
             if message is None:
                 continue
+            await work.pay(1)
             started, blocked = work.clock.monotonic(), work.meter.blocked
             await self._attempt(message, lane)
             spent = work.clock.monotonic() - started - work.meter.blocked + blocked
@@ -116,9 +118,11 @@ class AsyncPool:
             if self._options.streaming:
                 emitted = await self._within(lane, self._stream(current, lane))
             elif expands:
-                results = await self._within(lane, self._collect(current.payload))
+                results = await self._within(lane, self._collect(given(work.context, current)))
             else:
-                result = await self._within(lane, _resolved(self._function(current.payload)))
+                result = await self._within(
+                    lane, _resolved(self._function(given(work.context, current)))
+                )
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
             await work.fail(current, failure_of(error, work.stage.name))
             return
@@ -155,11 +159,11 @@ class AsyncPool:
     async def _stream(self, message: Message[Any], lane: Lane) -> int:
         emitted = 0
         if self._work.stage.is_async_generator:
-            async with aclosing(self._function(message.payload)) as made:
+            async with aclosing(self._function(given(self._work.context, message))) as made:
                 async for result in made:
                     emitted += await self._hand_on(message, result, emitted, lane)
         else:
-            for result in self._function(message.payload):
+            for result in self._function(given(self._work.context, message)):
                 emitted += await self._hand_on(message, result, emitted, lane)
         return emitted
 

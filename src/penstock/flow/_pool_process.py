@@ -153,6 +153,7 @@ class ProcessPool:
             reference(work.stage),
             Task(work.stage.name, work.stage.expands, work.output_limit),
             work.stage.options.memory,
+            work.context,
         )
         spare = self._spare = Spare(work, setup)
         coroner = Coroner(work.stage.name, work.stage.options.memory)

@@ -33,9 +33,13 @@ class SinkPool:
         work, capacity = self._work, self._work.intake.capacity
         time = work.clock.monotonic
         while await self._more():
-            messages = work.take_many_nowait(capacity)
+            toll = work.toll
+            messages = work.take_many_nowait(
+                capacity if toll is None else toll.affordable(capacity)
+            )
             if not messages:
                 continue
+            await work.pay(len(messages))
             started = time()
             await self._attempt(messages)
             work.meter.run.add((time() - started) / len(messages), len(messages))
@@ -62,8 +66,9 @@ class SinkPool:
             await self._work.fail(messages[0], error)
             return
         middle = len(messages) // 2
-        await self._attempt(messages[:middle])
-        await self._attempt(messages[middle:])
+        for half in (messages[:middle], messages[middle:]):
+            await self._work.pay(len(half))
+            await self._attempt(half)
 
     async def _commit(self) -> None:
         """A commit that fails is the sink's failure, not that of a message: it ends the flow."""

@@ -3,11 +3,14 @@
 import asyncio
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
+from time import thread_time
 from typing import Any
 
 from penstock.flow._chunk import Answer, Task, listed, run_chunk
+from penstock.flow._context import bound
 from penstock.flow._errors import StageTimeoutError
 from penstock.flow._executor import LostChunkError, start_feeders
 from penstock.flow._work import Work
@@ -22,6 +25,8 @@ class WorkerThread:
     def __init__(self, name: str) -> None:
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._ended = False
+        self.busy = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -32,26 +37,24 @@ class WorkerThread:
         return future
 
     def end(self) -> None:
-        """End after the job under way; nobody waits for it."""
+        """End after the job under way; nobody waits for it, and what was submitted after it is not begun."""
+        self._ended = True
         self._jobs.put(None)
 
-    def leave(self) -> None:
-        """As `end`, with a name by which debuggers and dumps show that it was left behind."""
+    def name_left(self) -> None:
+        """Give it a name by which debuggers and dumps show that it was left behind."""
         self._thread.name += " (left behind)"
-        self.end()
-
-    async def joined(self) -> None:
-        """Wait until the thread has ended."""
-        await self._loop.run_in_executor(None, self._thread.join)
 
     def _run(self) -> None:
-        while (work := self._jobs.get()) is not None:
+        while (work := self._jobs.get()) is not None and not self._ended:
             job, future = work
             result, failure = None, None
+            self.busy = True
             try:
                 result = job()
             except BaseException as error:  # noqa: BLE001 - carried over to the loop
                 failure = error
+            self.busy = False
             try:
                 self._loop.call_soon_threadsafe(_answer, future, result, failure)
             except RuntimeError:
@@ -67,16 +70,23 @@ def _answer(future: "asyncio.Future[Any]", result: Any, failure: BaseException |
         future.set_exception(failure)
 
 
+def _heard(late: "asyncio.Future[Any]") -> None:
+    """Nobody else asks any more for an error that comes after the time-out."""
+    if not late.cancelled():
+        late.exception()
+
+
 class ThreadExecutor:
     """A thread that is replaced when it hangs: it cannot be killed, so it is left behind."""
 
     def __init__(self, work: Work, number: int) -> None:
         self._work = work
-        self._function: Callable[[Any], Any] = work.stage.function
+        self._function: Callable[[Any], Any] = bound(work.context, work.stage.function)
         self._task = Task(work.stage.name, work.stage.expands, work.output_limit)
         self._name = f"{work.stage.name}/{number}"
         self._thread = WorkerThread(self._name)
         self._progress = [0]
+        self._sent: deque[list[Any]] = deque(maxlen=2)
         self._generator: Iterator[Any] = iter(())
 
     async def ready(self) -> None:
@@ -84,11 +94,12 @@ class ThreadExecutor:
 
     def send(self, payloads: list[Any]) -> "asyncio.Future[Any]":
         def job() -> Answer:
-            started = time()
+            started, computed = time(), thread_time()
             answer = run_chunk(function, payloads, task, progress)
-            answer.seconds = time() - started
+            answer.seconds, answer.computed = time() - started, thread_time() - computed
             return answer
 
+        self._sent.append(payloads)
         self._progress = progress = [0]
         function, task, time = self._function, self._task, self._work.clock.monotonic
         return self._thread.submit(job)
@@ -126,24 +137,22 @@ class ThreadExecutor:
             timer.cancel()
         if future.done():
             return future.result()
-        self._leave_behind(future)
+        future.add_done_callback(_heard)
+        self._leave_behind()
+        self._thread = WorkerThread(self._name)
         raise LostChunkError(self._progress[0], StageTimeoutError(self._work.stage.name, seconds))
 
-    def _leave_behind(self, future: "asyncio.Future[Any]") -> None:
-        meter = self._work.meter
-        meter.hung += 1
-
-        def back(late: "asyncio.Future[Any]") -> None:
-            meter.hung -= 1
-            if not late.cancelled():
-                late.exception()  # nobody else asks for it any more
-
-        future.add_done_callback(back)
-        self._thread.leave()
-        self._thread = WorkerThread(self._name)
+    def _leave_behind(self) -> None:
+        """The thread ends when its call returns, which nobody can hurry; it begins no other."""
+        for payloads in self._sent:
+            payloads.clear()
+        if self._thread.busy:
+            self._thread.name_left()
+            self._work.meter.left.append(self._thread)
+        self._thread.end()
 
     async def aclose(self) -> None:
-        self._thread.end()
+        self._leave_behind()
 
 
 class ThreadPool:

@@ -84,9 +84,11 @@ class Pump:
 
     async def _push(self, messages: list[Message[Any]], out: MemoryChannel[Any]) -> None:
         self._ledger.opened(messages, self._source)
+        self.in_hand = len(messages)
+        if self._ledger.early:
+            await self._ledger.take(messages, self._source)
         if self._prefix:
             messages = self._ledger.open_under(messages, self._prefix)
-        self.in_hand = len(messages)
         sent = out.put_many_nowait(messages)
         self.in_hand -= sent
         for message in messages[sent:]:

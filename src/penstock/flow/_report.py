@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from penstock.base import format_size
+from penstock.flow._advice import advice_of, bottleneck_of
 from penstock.flow._dead_letters import DeadLetter, DeadLetterStore
 from penstock.flow._errors import FlowError
 from penstock.flow._statistics import FlowStatistics, StageStatistics
@@ -24,6 +25,8 @@ class FlowReport:
     acked: int
     """Source messages that are settled, and acknowledged to the source."""
     letters: DeadLetterStore = field(repr=False)
+    lost: int = 0
+    """Source messages that were acknowledged early (`ack="early"`) and have not ended; no restart gives them again."""
 
     @property
     def pulled(self) -> int:
@@ -76,8 +79,9 @@ class FlowReport:
         return advice_of(self.statistics)
 
     def __str__(self) -> str:
-        lines = [render(self.statistics), *_hung(self.statistics), f"{self.ending}; {self.advice}"]
-        return "\n".join(lines)
+        lost = f"; {self.lost:,} lost, acknowledged before they had ended" if self.lost else ""
+        last = f"{self.ending}{lost}; {self.advice}"
+        return "\n".join([render(self.statistics), *_hung(self.statistics), last])
 
 
 @dataclass(eq=False)
@@ -95,46 +99,20 @@ class FlowFailedError(FlowError):
         )
 
 
-def bottleneck_of(statistics: FlowStatistics) -> str:
-    """The busiest stage; of equals the first."""
-    stages = [one for one in statistics.stages.values() if one.taken]
-    return max(stages, key=lambda one: one.utilization).name if stages else ""
+class DeadLimitError(FlowFailedError):
+    """The flow ended because more messages were dead than it may lose."""
+
+    exit_code = 3
 
 
 def _hung(statistics: FlowStatistics) -> list[str]:
     """One line for each stage with threads that are stuck."""
     return [
-        f"{stage.hung:,} thread{'s' if stage.hung > 1 else ''} of {stage.name!r} stuck in a call and left behind: "
+        f"{stage.hung:,} thread{'s' if stage.hung > 1 else ''} of {stage.name!r} still in a call, and left behind: "
         "give the call a time-out of its own, or use pool='process', whose workers can be killed"
         for stage in statistics.stages.values()
         if stage.hung
     ]
-
-
-def advice_of(statistics: FlowStatistics) -> str:
-    """What would make the flow faster."""
-    name = bottleneck_of(statistics)
-    if not name:
-        return "no message reached a stage"
-    stage = statistics.stages[name]
-    share = f"{stage.utilization:.0%}"
-    if stage.utilization < 0.5:
-        return (
-            f"the source sets the pace: the busiest stage, {name!r}, was busy {share} of the time"
-        )
-    if stage.pool == "caller":
-        return f"whoever iterates the stream sets the pace: it was busy {share} of the time"
-    return f"{name!r} is the bottleneck ({share} busy){_remedy(stage)}"
-
-
-def _remedy(stage: StageStatistics) -> str:
-    if stage.pool == "process":
-        return ": raise its workers up to the number of cores"
-    if stage.pool == "thread":
-        return ": raise its workers, or use pool='process' if it computes"
-    if stage.run_p50 < 1e-4:
-        return " and computes on the loop: give it batch=N or pool='process'"
-    return ": raise its workers"
 
 
 _COLUMNS = (

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
-from penstock.base import Clock
+from penstock.base import Clock, ConfigError, Problem
 from penstock.flow._checkpoint import Checkpoint
 from penstock.flow._checkpoint_files import CheckpointVersion, VersionWriter, locked
 from penstock.flow._errors import CheckpointError
@@ -43,11 +43,12 @@ class Checkpointer:
         self._sink = sink
         self._clock = clock
         self.tracker = Tracker({})
+        self.at_risk: Callable[[], int] = lambda: 0
         self._held = ExitStack()
         self._writer: VersionWriter | None = None
         self._writing: asyncio.Future[None] | None = None
         self._settled_before = 0
-        self._saved = 0
+        self._saved = self._saved_risk = 0
         self._states: dict[str, LaneState] = {}
         self._enough = asyncio.Event()
         self._room = asyncio.Event()
@@ -90,6 +91,7 @@ class Checkpointer:
         if state is not None:
             self._check(state, place)
             self._settled_before = state.settled
+            _say_lost(state)
             self._states = dict(state.lanes)
             self.tracker.lanes = {name: lane.settled() for name, lane in state.lanes.items()}
         marks = {name: (lane.frontier, lane.mark) for name, lane in self._states.items()}
@@ -113,13 +115,16 @@ class Checkpointer:
 
         A cancelled caller leaves the writing under way; the next one waits for its end.
         """
-        if self._writing is not None:
-            await asyncio.wait([self._writing])
+        while self._writing is not None:
+            writing = self._writing
+            await asyncio.wait([writing])
             # Whether it failed matters no more: what it did not write is written now.
-            self._writing.exception()
+            writing.exception()
+            if self._writing is writing:
+                self._writing = None
         self._enough.clear()
         writer, settled = self._writer, self.tracker.settled
-        if writer is None or settled == self._saved:
+        if writer is None or (settled, self.at_risk()) == (self._saved, self._saved_risk):
             return
         self._writing = asyncio.create_task(
             self._write(writer, settled), name=f"{self._flow}/checkpoint"
@@ -136,7 +141,7 @@ class Checkpointer:
         self._states.update(lanes)
         state = self._state(self._states, settled, writer.next_number())
         await call_in_thread(f"{self._flow}/checkpoint", lambda: writer.write(state))
-        self._saved = settled
+        self._saved, self._saved_risk = settled, state.at_risk
         self._room.set()
 
     async def progress_with(self, messages: Sequence[Message[Any]]) -> bytes:
@@ -173,6 +178,7 @@ class Checkpointer:
             number=number,
             at=self._clock.now(),
             settled=self._settled_before + settled,
+            at_risk=self.at_risk(),
             lanes=lanes,
         )
 
@@ -192,6 +198,15 @@ class Checkpointer:
                     f"it holds the progress of the {what} {theirs!r}, not of {ours!r}",
                     _OTHER,
                 )
+
+
+def _say_lost(state: CheckpointState) -> None:
+    if state.at_risk:
+        _LOG.warning(
+            "up to %d messages were acknowledged early and had not ended when the last run of %s did: they are lost",
+            state.at_risk,
+            state.flow,
+        )
 
 
 def _say_damaged(versions: list[CheckpointVersion], state: CheckpointState | None) -> None:
@@ -279,6 +294,9 @@ def checkpointer_of(plan: FlowPlan) -> Checkpointer | None:
         for origin in plan.origins
     ]
     functions: list[Any] = [stage.function for stage in plan.stages]
+    if options.early_ack and any(isinstance(function, ProgressSink) for function in functions):
+        text = "a sink that keeps the progress with the data gives exactly once, ack='early' at most once; remove one"
+        raise ConfigError((Problem("<python>", 0, options.name, text),))
     sinks = [function for function in functions if isinstance(function, ProgressSink)]
     return Checkpointer(
         options.checkpoint, options.name, sources, sinks[0] if sinks else None, options.clock

@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
 from penstock.base import Clock, parse_duration
 from penstock.flow._assembly import assemble, pumps_of
+from penstock.flow._budgets import Budgets
 from penstock.flow._dead_letters import dead_letters_of
+from penstock.flow._errors import ErrorBudgetError
 from penstock.flow._explain import explain_mermaid
 from penstock.flow._outcome import Ledger
 from penstock.flow._plan import FlowPlan
 from penstock.flow._progress import Exporter, Observer, observe
-from penstock.flow._report import Ending, FlowFailedError, FlowReport
+from penstock.flow._report import DeadLimitError, Ending, FlowFailedError, FlowReport
 from penstock.flow._resume import checkpointer_of
 from penstock.flow._snapshot import snapshot, verify
 from penstock.flow._source import Source, source_of
@@ -44,12 +48,27 @@ class RunningFlow:
             else self._checkpointer.resumed()
         )
         self._letters = dead_letters_of(plan.options.dead_letters, plan.options.name)
-        self._ledger = Ledger(plan.options.name, self._sources, self._letters, self._clock)
+        self._ledger = Ledger(
+            plan.options.name,
+            self._sources,
+            self._letters,
+            self._clock,
+            early=plan.options.early_ack,
+        )
         self._ledger.changed = self._changed.set
         self._ledger.checkpointer = self._checkpointer
+        if self._checkpointer is not None:
+            self._checkpointer.at_risk = lambda: self._ledger.at_risk
         self._group = asyncio.TaskGroup()
-        self._stages = assemble(plan, self._ledger, self._group)
+        self._aside = ExitStack()
+        self._stages = assemble(plan, self._ledger, self._group, self._effects())
         self._works = [stage.work for stage in self._stages]
+        self._ledger.budgets = self._budgets = Budgets(
+            plan.options.budgets,
+            [work.meter for work in self._works],
+            lambda: self._ledger.delivered,
+            self._clock,
+        )
         self._pumps = pumps_of(plan, self._sources, self._ledger, self._works)
         self._drain_asked = self._cancel_asked = self._draining = self._ending = False
         self._deadline: asyncio.Task[None] | None = None
@@ -187,6 +206,21 @@ class RunningFlow:
         if self._observer is not None:
             await observe(self.statistics, self._observer, self._clock)
 
+    def _effects(self) -> str:
+        """Where effects are recorded: for the run alone, unless the flow says where."""
+        directory = self._plan.options.once
+        if directory is not None or not any(stage.takes_context for stage in self._plan.stages):
+            return directory or ""
+        return self._aside.enter_context(TemporaryDirectory(prefix="penstock-once-"))
+
+    def _overspent(self) -> ErrorBudgetError | None:
+        """What the last look at the error budget finds."""
+        try:
+            self._budgets.check(ended=True)
+        except ErrorBudgetError as error:
+            return error
+        return None
+
     async def _end(self, failure: BaseException | None, *, cancelled: bool) -> FlowReport:
         self._ending = True
         if self._deadline is not None:
@@ -202,6 +236,7 @@ class RunningFlow:
                 await close()
             except Exception as error:  # noqa: BLE001 - the first failure is reported, after all is closed
                 failure = failure or error
+        self._aside.close()
         if self._exporter is not None:
             self._exporter.stop()
         if isinstance(failure, asyncio.CancelledError):
@@ -209,15 +244,19 @@ class RunningFlow:
         ending: Ending = (
             "cancelled" if cancelled else "drained" if self._drain_asked else "finished"
         )
+        if failure is None and not cancelled:
+            failure = self._overspent()
         report = FlowReport(
             flow=self._plan.options.name,
             ending="failed" if failure else ending,
             statistics=self.statistics(),
-            acked=self._ledger.acked,
+            acked=self._ledger.taken if self._ledger.early else self._ledger.acked,
             letters=self._letters,
+            lost=self._ledger.at_risk,
         )
         if failure is not None:
-            raise FlowFailedError(
+            kind = DeadLimitError if isinstance(failure, ErrorBudgetError) else FlowFailedError
+            raise kind(
                 self._plan.options.name, f"{type(failure).__name__}: {failure}", report
             ) from failure
         return report

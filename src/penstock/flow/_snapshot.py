@@ -78,6 +78,9 @@ def _stage(work: Work, elapsed: float) -> StageStatistics:
         "throughput": settled / max(elapsed, 1e-9),
         "utilization": min(meter.run.total / paid, 1.0),
         "blocked": min(meter.blocked / paid, 1.0),
+        "limited": min(meter.limited / paid, 1.0),
+        "computing": min(meter.computed / max(meter.run.total, 1e-9), 1.0),
+        "batch": options.batch,
     }
     return StageStatistics(
         name=work.stage.name,

@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 from penstock.base import ConfigError, Problem, RetryPolicy, parse_duration, parse_size
 from penstock.flow._control_groups import ControlGroups
 from penstock.flow._order import Key, Order
+from penstock.flow._rate import RateLimit
 from penstock.flow._sink import Sink
 
 P = ParamSpec("P")
@@ -47,6 +48,7 @@ class StageOptions:
     streaming: bool = False
     collective: bool = False
     order: Order = "none"
+    rate: RateLimit | str | None = None
     sink: bool = False
 
     @property
@@ -103,6 +105,15 @@ class Stage(Generic[P, R]):
         """The same stage, run on the loop."""
         return replace(self, options=replace(self.options, pool="async"))
 
+    @cached_property
+    def takes_context(self) -> bool:
+        """Whether it names a parameter `ctx`."""
+        try:
+            return "ctx" in inspect.signature(self.function).parameters
+        except (ValueError, TypeError):
+            # Some builtins have no signature to look at, and a Sink is not called.
+            return False
+
     def renamed(self, name: str) -> "Stage[P, R]":
         """The same stage under another name."""
         return replace(self, options=replace(self.options, name=name))
@@ -131,6 +142,7 @@ def stage(
     streaming: bool = False,
     collective: bool = False,
     order: Order = "none",
+    rate: RateLimit | str | None = None,
     sink: bool = False,
 ) -> Callable[[Callable[P, R]], Stage[P, R]]: ...
 
@@ -165,6 +177,8 @@ def stage(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             collective: Results of a batch belong to the batch as a whole; any number of them.
             order: `input` hands results on in the order of the messages; `key(f)` works on messages of
                 one key one after the other; `none` on all as they come.
+            rate: Most messages begun per time (`100/s`), or a `RateLimit` that is shared; every attempt
+                counts, and a batch counts its messages.
             sink: Messages end here as delivered, and what it returns is dropped; the last part of a flow
                 is a sink without saying so, the last of a branch where it can be seen to return nothing.
 
@@ -269,6 +283,11 @@ def _some_bytes(value: Any) -> int:
     return size
 
 
+def _rate(value: Any) -> RateLimit | str:
+    # A text makes a limit for each run; only an object is shared.
+    return value if isinstance(value, RateLimit) else str(RateLimit(value))
+
+
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "pool": _one_of(_POOLS),
     "workers": _workers,
@@ -283,6 +302,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "capacity": _at_least(1),
     "capacity_bytes": parse_size,
     "order": _order,
+    "rate": _rate,
 }
 
 

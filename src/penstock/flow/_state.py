@@ -40,6 +40,8 @@ class CheckpointState(Record):
     """Source messages settled since the first run."""
 
     lanes: Mapping[str, LaneState]
+    at_risk: int = 0
+    """Source messages acknowledged early that had not ended."""
 
 
 class NewerVersionError(RecordError):

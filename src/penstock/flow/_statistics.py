@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 _BUCKETS = 160
 _STEPS = 4  # buckets per doubling: a quantile is at most 19 % too high
@@ -35,6 +36,12 @@ class Histogram:
         return 0.0
 
 
+class Busy(Protocol):
+    """Something that was left behind with a call under way."""
+
+    busy: bool
+
+
 @dataclass(slots=True)
 class Meter:
     """The live counters of one stage; plain integers, touched by the loop's thread only."""
@@ -48,10 +55,17 @@ class Meter:
     failures: int = 0
     retries: int = 0
     replaced: int = 0
-    hung: int = 0
+    left: list["Busy"] = field(default_factory=list)
+    computed: float = 0.0
     run: Histogram = field(default_factory=Histogram)
     wait: Histogram = field(default_factory=Histogram)
     blocked: float = 0.0
+    limited: float = 0.0
+
+    @property
+    def hung(self) -> int:
+        """Threads left behind in a call that has not returned."""
+        return sum(one.busy for one in self.left)
 
     @property
     def in_hand(self) -> int:
@@ -82,7 +96,7 @@ class StageStatistics:
     replaced: int
     """Workers that died or hung, and were replaced."""
     hung: int
-    """Threads of them that are stuck still: they cannot be killed, and end when their call returns."""
+    """Threads left behind in a call, by a time-out or a cancel: they end when it returns, and cannot be killed."""
     in_hand: int
     queue_items: int
     queue_bytes: int
@@ -103,6 +117,12 @@ class StageStatistics:
     """Share of its workers' time spent in the function, 0 to 1."""
     blocked: float
     """Share of its workers' time spent waiting for room below, 0 to 1."""
+    limited: float
+    """Share of its workers' time spent waiting for its rate limit, 0 to 1."""
+    computing: float
+    """Share of the time in the function that its threads spent on the processor; 0 where not measured."""
+    batch: int
+    """Most messages per call; 0: one, which is no batch."""
 
 
 @dataclass(frozen=True, slots=True)

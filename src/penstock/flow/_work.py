@@ -6,13 +6,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.base import Clock
+from penstock.base import Clock, RetryPolicy
 from penstock.flow._channel import MemoryChannel, heed_cancellation
+from penstock.flow._context import ContextSetup
 from penstock.flow._dead_letters import Reason
 from penstock.flow._errors import FatalError, PoisonError, WorkerDiedError
 from penstock.flow._message import FIXED_SIZES, Drop, Message, size_of
 from penstock.flow._order import OrderKeeper, keeper_of
 from penstock.flow._outcome import Ledger, reason_of
+from penstock.flow._rate import RateLimit, Toll
 from penstock.flow._stage import Stage
 from penstock.flow._statistics import Meter
 
@@ -40,9 +42,15 @@ class Work:
     parked: dict[Message[Any], tuple[asyncio.Task[None], Exception]] = field(default_factory=dict)
     draining: bool = False
     order: OrderKeeper | None = None
+    toll: Toll | None = None
+    context: ContextSetup | None = None
 
     def __post_init__(self) -> None:
         self.order = keeper_of(self.stage.options.order, self.intake.capacity)
+        rate = self.stage.options.rate
+        if rate is not None:
+            limit = rate if isinstance(rate, RateLimit) else RateLimit(rate)
+            self.toll = Toll(limit, self.clock, self.meter)
 
     @property
     def held(self) -> bool:
@@ -84,6 +92,11 @@ class Work:
             if self.order is None or _enter(self, self.order, message):
                 return message
         return None
+
+    async def pay(self, count: int) -> None:
+        """Return when the stage's rate lets `count` messages more begin."""
+        if self.toll is not None:
+            await self.toll.pay(count)
 
     async def wait_work(self) -> bool:
         """Wait until there is something to take; False: the stage is over, for every worker."""
@@ -234,19 +247,14 @@ class Work:
             raise error
         # How an attempt ends that is cut off by the end of the flow says nothing about its message.
         heed_cancellation()
-        if not self._retryable(message, error):
+        if not _retryable(self.stage.options.retry, message, error):
             await self.bury(message, error, reason_of(error))
         elif self.draining:
             await self._leave(message, error)
-        else:
+        elif self.ledger.may_retry():
             self._park(message, error)
-
-    def _retryable(self, message: Message[Any], error: Exception) -> bool:
-        if isinstance(error, PoisonError):
-            return False
-        if isinstance(error, WorkerDiedError) and message.attempt < _CRASHES:
-            return True
-        return self.stage.options.retry.allows(message.attempt, error)
+        else:
+            await self.bury(message, error, "retry budget")
 
     def _park(self, message: Message[Any], error: Exception) -> None:
         delay = self.stage.options.retry.delay(message.attempt, self.chance)
@@ -298,6 +306,7 @@ class Work:
         self.meter.dead += message.weight
         self.ledger.settle_dead(message)
         await self._vacate(message)
+        self.ledger.check_budgets()
 
     def drain(self) -> None:
         """Stop waiting for messages in backoff."""
@@ -334,6 +343,14 @@ async def put_rest(work: Work, messages: list[Message[Any]], out: MemoryChannel[
         work.meter.emitted += message.weight
     out.pass_room()
     work.meter.blocked += work.clock.monotonic() - started
+
+
+def _retryable(policy: RetryPolicy, message: Message[Any], error: Exception) -> bool:
+    if isinstance(error, PoisonError):
+        return False
+    if isinstance(error, WorkerDiedError) and message.attempt < _CRASHES:
+        return True
+    return policy.allows(message.attempt, error)
 
 
 def _replace_payloads(

@@ -20,6 +20,7 @@ from multiprocessing import current_process, spawn
 from typing import Any
 
 from penstock.flow._chunk import Task, listed, run_chunk
+from penstock.flow._context import ContextSetup
 from penstock.flow._errors import FlowError, NotPicklableError
 from penstock.flow._stage import Stage
 from penstock.flow._wire import Frame, FrameReader, receive_blocking, send_blocking
@@ -57,6 +58,8 @@ class Setup:
     task: Task
     memory: int | None = None
     """Most bytes of private writable memory."""
+
+    context: ContextSetup | None = None
 
 
 class _MainOnDemand:
@@ -113,6 +116,8 @@ class Worker:
         self._main.configure(setup.preparation)
         try:
             function = self._resolve(setup.function)
+            if setup.context is not None:
+                function = setup.context.bind(function)
         except Exception as error:  # noqa: BLE001 - told to the parent, which ends the flow
             self._answer("broken", portable(error))
             return

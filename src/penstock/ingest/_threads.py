@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from enum import Enum, auto
+from functools import partial
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Job = tuple[Future[Any], Callable[[], Any]]
 
 
 class Lane(Enum):
@@ -36,7 +36,7 @@ class DaemonThreads(Executor):
         """Start nothing yet."""
         self._count = count
         self._name = name
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._lock = Lock()
         self._started = 0
         self._open_jobs = 0
@@ -48,7 +48,7 @@ class DaemonThreads(Executor):
             start = self._started < min(self._count, self._open_jobs)
             self._started += start
             number = self._started
-        self._jobs.put((future, lambda: call(*args, **kwargs)))
+        self._jobs.put(_Job(future, partial(call, *args, **kwargs)))
         if start:
             Thread(target=self._work, name=f"{self._name}-{number}", daemon=True).start()
         return future
@@ -61,18 +61,31 @@ class DaemonThreads(Executor):
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            future, call = job
-            if future.set_running_or_notify_cancel():
-                _settle(future, call)
-            del job, future, call  # an idle thread would keep alive what they hold
+            job.run()
             with self._lock:
                 self._open_jobs -= 1
 
 
-def _settle(future: Future[Any], call: Callable[[], Any]) -> None:
-    try:
-        result = call()
-    except BaseException as error:  # noqa: BLE001 - carried over to whoever waits
-        future.set_exception(error)
-    else:
-        future.set_result(result)
+class _Job:
+    """One call, and the future that tells how it ended."""
+
+    def __init__(self, future: Future[Any], call: Callable[[], Any]) -> None:
+        self._future = future
+        self._calls = [call]
+
+    def run(self) -> None:
+        """Call unless it was cancelled. When its end is told nothing here holds what the call held.
+
+        Else the rows of a file would stay in memory until its thread has another one.
+        """
+        call = self._calls.pop()
+        if not self._future.set_running_or_notify_cancel():
+            return
+        try:
+            result = call()
+        except BaseException as error:  # noqa: BLE001 - carried over to whoever waits
+            tell: Callable[[], None] = partial(self._future.set_exception, error)
+        else:
+            tell = partial(self._future.set_result, result)
+        del call
+        tell()

@@ -13,11 +13,11 @@ from penstock.testing._decoder_conformance import DecoderConformance
 from penstock.testing._engine_conformance import EngineConformance
 from penstock.testing._executor_conformance import ExecutorConformance, Wanted
 from penstock.testing._executors import FunctionExecutor
-from penstock.testing._fault_plan import FaultPlan, InjectedError
+from penstock.testing._fault_plan import FaultPlan
 from penstock.testing._flow_fakes import CrashingSource, ListSink, ListSource
 from penstock.testing._line_generator import GeneratedLines, generate
 from penstock.testing._line_mutator import generate_damaged, mutate
-from penstock.testing._simulated_loop import CrashedError, SimulatedLoop, StuckError
+from penstock.testing._simulated_loop import SimulatedLoop
 from penstock.testing._simulation import Simulation, SimulationError, simulate
 from penstock.testing._sink_conformance import EventSinkConformance
 from penstock.testing._source_conformance import SourceConformance
@@ -27,7 +27,6 @@ from penstock.testing._tables import MemoryCommit, MemoryTable
 
 __all__ = [
     "ChannelConformance",
-    "CrashedError",
     "CrashingSource",
     "DecoderConformance",
     "EngineConformance",
@@ -37,7 +36,6 @@ __all__ = [
     "FaultPlan",
     "FunctionExecutor",
     "GeneratedLines",
-    "InjectedError",
     "ListSink",
     "ListSource",
     "MemoryCommit",
@@ -47,7 +45,6 @@ __all__ = [
     "SimulationError",
     "SourceConformance",
     "StoreConformance",
-    "StuckError",
     "TableConformance",
     "Wanted",
     "generate",

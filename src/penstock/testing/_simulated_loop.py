@@ -132,23 +132,29 @@ class SimulatedLoop(_EventLoop):  # type: ignore[misc] # known to be none, as sa
         self._tasks.clear()
 
     def time(self) -> float:
+        """Virtual seconds since the loop was made."""
         return self._now
 
     def is_running(self) -> bool:
+        """Whether it is inside `run`."""
         return self._running
 
     def is_closed(self) -> bool:
+        """Whether everything was dropped."""
         return self._closed
 
     def get_debug(self) -> bool:
+        """Never: the debug mode of asyncio looks at real time."""
         return False
 
     def create_future(self) -> asyncio.Future[Any]:
+        """As asyncio asks for."""
         return asyncio.Future(loop=self)
 
     def create_task(
         self, coro: Any, *, name: str | None = None, context: Context | None = None, **more: Any
     ) -> asyncio.Task[Any]:
+        """As asyncio asks for; a name is made where none is given."""
         number = next(self._numbers)
         # The loop keeps a task that nobody else does: none may vanish where it waits.
         task = _Task(coro, loop=self, name=name or f"task {number}", context=context, **more)
@@ -163,6 +169,7 @@ class SimulatedLoop(_EventLoop):  # type: ignore[misc] # known to be none, as sa
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
+        """As asyncio asks for, but which of those that are ready comes first is drawn."""
         handle = asyncio.Handle(callback, args, self, context)
         if not self._closed:
             self._ready.append(handle)
@@ -175,6 +182,7 @@ class SimulatedLoop(_EventLoop):  # type: ignore[misc] # known to be none, as sa
         *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
+        """As asyncio asks for, in virtual time."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
     def call_at(
@@ -184,21 +192,25 @@ class SimulatedLoop(_EventLoop):  # type: ignore[misc] # known to be none, as sa
         *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
+        """As asyncio asks for, in virtual time."""
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         if not self._closed:
             heapq.heappush(self._timers, (when, next(self._numbers), handle))
         return handle
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Keep in `failures` what asyncio would log."""
         self.failures.append(f"{context.get('message')}: {context.get('exception')!r}")
 
     def call_soon_threadsafe(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse: a thread has a time of its own."""
         raise NotImplementedError(
             "a thread wants to speak to a simulated loop, whose time is not the thread's; "
             "simulate async stages only, and sources that are in memory"
         )
 
     def run_in_executor(self, *_: Any) -> NoReturn:
+        """Refuse: a thread has a time of its own."""
         raise NotImplementedError(
             "threads and processes do not run in virtual time; give the stage pool='async', "
             "or run it on a real loop"

@@ -1,0 +1,81 @@
+"""A running flow as metrics, for scrapers and for `penstock top`."""
+
+import asyncio
+import urllib.request
+
+import pytest
+
+from penstock import Flow, stage
+from penstock.telemetry import AddressError, Metrics, exposition
+
+
+def text(metrics: Metrics) -> str:
+    return exposition(metrics)[0].decode()
+
+
+def test_figures_are_taken_when_somebody_asks_and_the_last_ones_stay() -> None:
+    """Nothing is copied while messages flow."""
+    metrics = Metrics()
+    halfway = ""
+
+    async def sink(number: int) -> None:
+        nonlocal halfway
+        if number == 5:
+            halfway = text(metrics)
+
+    async def odd(number: int) -> int | None:
+        return number if number % 2 else None
+
+    (Flow("numbers", capacity=4) | range(10) | odd | stage(name="store")(sink)).run(metrics=metrics)
+
+    line = 'penstock_flow_stage_items_total{flow="numbers",outcome="emitted",stage="store"}'
+    assert f"{line} 2.0" in halfway
+    assert f"{line} 5.0" in text(metrics)
+    assert 'penstock_flow_messages{flow="numbers",state="filtered"} 5.0' in text(metrics)
+    assert 'penstock_flow_channel_capacity_items{flow="numbers",stage="store"} 4.0' in text(metrics)
+
+
+def test_an_address_is_served_while_the_flow_runs() -> None:
+    """And free again after it."""
+    address = "127.0.0.1:39464"
+    served: list[str] = []
+
+    def sink(number: int) -> None:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
+            served.append(answer.read().decode())
+
+    (Flow("served") | [1] | stage(pool="thread")(sink)).run(metrics=address)
+
+    assert 'penstock_flow_stage_workers{flow="served",pool="thread",stage="sink"} 1.0' in served[0]
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"http://{address}/metrics", timeout=5)
+
+
+def test_an_address_that_is_none_starts_nothing() -> None:
+    """The error says what an address is."""
+    rows: list[int] = []
+
+    with pytest.raises(AddressError, match="host:port"):
+        (Flow("wrong") | [1] | rows.append).run(metrics="nowhere")
+    assert rows == []
+
+
+def test_the_graph_of_a_running_flow_has_its_figures() -> None:
+    """Mermaid draws it: rate and share of time in the nodes, what waits on the edges."""
+
+    async def scenario() -> str:
+        graphs: list[str] = []
+
+        async def sink(number: int) -> None:
+            graphs.append(running.explain())
+
+        async with (
+            Flow("live", capacity=8) | range(3) | stage(name="store")(sink)
+        ).start() as running:
+            await running.wait()
+        return graphs[0]
+
+    graph = asyncio.run(scenario())
+
+    assert '-->|"2 of 8 waiting"| stage0' in graph
+    assert "% busy" in graph
