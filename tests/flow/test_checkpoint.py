@@ -162,13 +162,14 @@ def test_a_directory_without_a_good_version_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("point", ["begin", "half", "synced", "renamed", "durable", "end"])
 def test_a_failure_at_any_step_of_writing_leaves_a_good_version(tmp_path: Path, point: str) -> None:
-    """And ends the flow: progress that cannot be kept is no progress."""
+    """No half version under the name of one; and it ends the flow: progress that cannot be kept is no progress."""
     run(tmp_path, 3)
     points = Failpoints.parse(f"checkpoint.{point}=error,checkpoint.{point}@2=error")
 
     with pytest.raises(FlowFailedError, match=f"failpoint checkpoint.{point}"):
         run(tmp_path, 5, failpoints=points, acks=1)
 
+    assert all(version.state is not None for version in Checkpoint(tmp_path).versions())
     state = Checkpoint(tmp_path).newest()
     assert state is not None
     assert state.settled in {3, 4, 5}
