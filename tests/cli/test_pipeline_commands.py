@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -274,10 +275,10 @@ def test_a_step_that_is_not_there_is_not_followed(home: Path, penstock: Penstock
 
 def until(found: Callable[[], T]) -> T:
     """Wait for what another process leaves."""
-    deadline = time.monotonic() + 20
+    deadline, pause = time.monotonic() + 20, threading.Event()
     while not (seen := found()):
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        pause.wait(0.01)
     return seen
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import sqlite3
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -96,7 +97,7 @@ def _points(armed: str) -> Failpoints:
 def _fall_asleep(_: str) -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
     # Another thread may take the signal: this one must not begin a transaction before all stand.
-    time.sleep(0.05)
+    threading.Event().wait(0.05)
 
 
 async def _carry_out(folder: Path, runs: int, failpoints: Failpoints) -> None:

@@ -17,6 +17,32 @@ ITEMS, PARALLEL = 5_000, 16
 BROKEN = list(range(0, ITEMS, 125))
 
 
+WIDE = Pipeline.build(
+    "wide",
+    steps=steps(
+        each={
+            "map": {
+                "over": "${{ params.days }}",
+                "as": "day",
+                "parallel": PARALLEL,
+                "allow_failed": "1%",
+            }
+        },
+        report={
+            "needs": ["each"],
+            "shell": {
+                "command": "x",
+                "env": {
+                    "FAILED": "${{ steps.each.failed_items }}",
+                    "DONE": "${{ steps.each.outputs }}",
+                },
+            },
+        },
+    ),
+    parameters={"days": {"type": "list"}},
+)
+
+
 @pytest.fixture
 def memory() -> Iterator[Path]:
     """A directory without a disk, where there is one: ten thousand waits for a disk prove nothing here."""
@@ -45,34 +71,9 @@ def test_a_map_of_five_thousand_items_goes_on_with_a_few_failures(memory: Path) 
             raise StepFailedError(errors.ErrorClass.USER, "no such day")
         return work.ref.item * 2
 
-    pipeline = Pipeline.build(
-        "wide",
-        steps=steps(
-            each={
-                "map": {
-                    "over": "${{ params.days }}",
-                    "as": "day",
-                    "parallel": PARALLEL,
-                    "allow_failed": "1%",
-                }
-            },
-            report={
-                "needs": ["each"],
-                "shell": {
-                    "command": "x",
-                    "env": {
-                        "FAILED": "${{ steps.each.failed_items }}",
-                        "DONE": "${{ steps.each.outputs }}",
-                    },
-                },
-            },
-        ),
-        parameters={"days": {"type": "list"}},
-    )
-
     async def main() -> None:
         async with open_engine(memory, work) as (engine, _, _), engine.working():
-            asked = request(pipeline, days=list(range(ITEMS)))
+            asked = request(WIDE, days=list(range(ITEMS)))
             run, _ = await engine.submit(asked)
             ended = await asyncio.wait_for(engine.wait("t", run), 60)
             assert ended.state is states.RunState.SUCCEEDED

@@ -248,8 +248,9 @@ def draw_options(chance: random.Random, kind: str, least: int) -> dict[str, Any]
         options["timeout"] = chance.choice(("1s", "3s"))
     if chance.random() < 0.3:
         options["capacity"] = chance.choice((least, 2, 5))
-    if kind in {"batch", "collective"}:
-        options |= {"batch": chance.choice((1, 2, 4)), "within": chance.choice(("1s", "10s"))}
+    if chance.random() < 0.15:
+        options["rate"] = chance.choice(("1/s", "10/s"))
+    options |= draw_batch(chance) if kind in {"batch", "collective"} else {}
     if kind == "collective":
         options["collective"] = True
     elif kind == "stream":
@@ -259,6 +260,11 @@ def draw_options(chance: random.Random, kind: str, least: int) -> dict[str, Any]
             ("none", "none", "input", key(lambda atoms: atoms[0][0] % KEYS))
         )
     return options
+
+
+def draw_batch(chance: random.Random) -> dict[str, Any]:
+    options = {"batch": chance.choice((1, 2, 4)), "within": chance.choice(("1s", "10s"))}
+    return options | ({"idle": "500ms"} if chance.random() < 0.3 else {})
 
 
 def keeps_order(options: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from penstock import Flow, RetryPolicy, stage
-from penstock.flow import FlowFailedError, FlowReport
+from penstock.flow import Context, FlowFailedError, FlowReport
 from penstock.testing import (
     FaultPlan,
     ListSink,
@@ -100,6 +100,25 @@ def test_a_users_flow_is_simulated_as_it_is() -> None:
     assert sum(len(life.acked) for life in history.lives) == 50
     assert set(rows) <= {2 * number for number in range(50)}
     assert history.report.ending == "finished"
+
+
+def test_a_simulated_stage_is_given_its_context() -> None:
+    """As it is named by the function, and not by what adds the faults."""
+    attempts: set[int] = set()
+
+    @stage(retry=RetryPolicy(maximum_attempts=3))
+    async def look(number: int, ctx: Context) -> int:
+        attempts.add(ctx.attempt)
+        return number
+
+    simulate(
+        Flow("context") | [] | look | [].append,
+        range(50),
+        seed=1,
+        faults=FaultPlan(fail=0.3, interrupt=0),
+    )
+
+    assert {1, 2} <= attempts
 
 
 def test_a_stage_that_needs_threads_is_refused_with_the_way_out() -> None:

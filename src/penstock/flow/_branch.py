@@ -1,13 +1,15 @@
 """Where a flow divides and where it comes together, as a user writes it."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, overload
 
 from penstock.base import ConfigError, Problem
 from penstock.flow._errors import PoisonError
-from penstock.flow._stage import Stage, as_stage
+from penstock.flow._sink import Sink
+from penstock.flow._source import Source
+from penstock.flow._stage import BatchStage, Stage, as_stage
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -24,7 +26,7 @@ class Else(Enum):
 ELSE: Final = Else.ELSE
 
 
-class Chain:
+class Chain(Generic[U_co]):
     """Parts joined by bars: first a source, then what its messages pass through."""
 
     def __init__(self, parts: Parts) -> None:
@@ -79,13 +81,58 @@ class Merge(Generic[U_co]):
     sources: tuple[Any, ...]
 
 
+Branch = (
+    Callable[[T], Any]
+    | BatchStage[T, Any, Any]
+    | Sink[T]
+    | Fork[T, Any]
+    | list[Any]
+    | tuple[Any, ...]
+)
+"""What `route` and `tee` take: of parts in a list, types are not checked."""
+
+
+Mixed = Callable[..., None] | Stage[..., Any] | Sink[Any] | list[Any] | tuple[Any, ...]
+"""For what a type checker cannot see through: a lambda over branches of several kinds."""
+
+
+@overload
 def route(
     function: Callable[[T], Hashable],
-    branches: Mapping[Any, Any],
+    branches: Mapping[Any, Branch[T]],
     *,
-    default: Any = None,
+    default: Branch[T] | None = None,
     name: str | None = None,
-) -> Fork[T, Any]:
+) -> Fork[T, Any]: ...
+
+
+@overload
+def route(
+    function: Callable[[Any], Hashable],
+    branches: Mapping[Any, Branch[T]],
+    *,
+    default: Branch[T] | None = None,
+    name: str | None = None,
+) -> Fork[T, Any]: ...
+
+
+@overload
+def route(
+    function: Callable[[Any], Hashable],
+    branches: Mapping[Any, Mixed],
+    *,
+    default: Mixed | None = None,
+    name: str | None = None,
+) -> Fork[Any, Any]: ...
+
+
+def route(
+    function: Callable[[Any], Hashable],
+    branches: Mapping[Any, Branch[Any]],
+    *,
+    default: Branch[Any] | None = None,
+    name: str | None = None,
+) -> Fork[Any, Any]:
     """Send each message to one of several branches.
 
     A branch is a stage, a sink, or a list of parts like those between the bars of a flow. A branch
@@ -113,7 +160,7 @@ def route(
     return Fork(made, function, _some(made.name, chains))
 
 
-def tee(*branches: Any, name: str = "tee") -> Fork[Any, Any]:
+def tee(*branches: Branch[T], name: str = "tee") -> Fork[T, Any]:
     """Send each message to all of several branches.
 
     A source message is acknowledged when what came of it has ended in every branch, and counts as
@@ -130,7 +177,7 @@ def tee(*branches: Any, name: str = "tee") -> Fork[Any, Any]:
     return Fork(made, None, _some(name, chains))
 
 
-def merge(*sources: Any) -> Merge[Any]:
+def merge(*sources: Chain[T] | Source[T] | AsyncIterable[T] | Iterable[T]) -> Merge[T]:
     """Several sources as one; messages come as they come, and a full channel holds all of them back.
 
     Of a flow given here the source and the stages are taken; how they are run says the outer flow.

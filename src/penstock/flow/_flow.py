@@ -1,16 +1,18 @@
 """The flow as a user writes it: a value, joined by bars, run through one of two doors."""
 
 import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Never, TypeVar, overload
 
 from penstock.base import Clock, SystemClock, parse_duration, parse_size
-from penstock.flow._branch import Chain, Fork
+from penstock.flow._branch import Chain, Fork, Merge
 from penstock.flow._budgets import BudgetOptions
 from penstock.flow._checkpoint import Checkpoint, checkpoint_of
 from penstock.flow._errors import FlowError
 from penstock.flow._explain import explain_mermaid, explain_text
+from penstock.flow._message import Drop
 from penstock.flow._plan import FlowOptions, FlowPlan
 from penstock.flow._planning import Replacement, plan_of
 from penstock.flow._pool_caller import Results
@@ -18,12 +20,21 @@ from penstock.flow._progress import Observer, exporter_of, observer_of
 from penstock.flow._report import FlowReport
 from penstock.flow._run import RunningFlow
 from penstock.flow._signals import handle_signals
-from penstock.flow._stage import Stage, as_stage
+from penstock.flow._sink import Sink
+from penstock.flow._source import Source
+from penstock.flow._stage import BatchStage, Stage, as_stage
 from penstock.flow._stream import FlowStream
 from penstock.flow._threaded import FlowThread
 
+T_co = TypeVar("T_co", covariant=True)
+U = TypeVar("U")
 
-class Flow(Chain):
+
+class NoSource:
+    """The type of what flows where no source is given yet."""
+
+
+class Flow(Chain[T_co]):
     """A source, stages and a sink, joined by bounded channels; `route`, `tee` and `merge` make it a graph.
 
     Promises: each message that the source gives ends exactly once, as delivered, filtered or dead
@@ -38,7 +49,7 @@ class Flow(Chain):
     """
 
     def __init__(  # noqa: PLR0913 - options of a value, all by keyword
-        self,
+        self: "Flow[NoSource]",
         name: str,
         *,
         capacity: int = 1024,
@@ -97,13 +108,45 @@ class Flow(Chain):
             checkpoint=checkpoint_of(checkpoint),
         )
 
-    def __or__(self, part: Any) -> "Flow":
-        """The flow with one more part: first the source, then stages, last the sink."""
+    @overload
+    def __or__(self: "Flow[NoSource]", part: Merge[U]) -> "Flow[U]": ...
+    @overload
+    def __or__(self: "Flow[NoSource]", part: Source[U]) -> "Flow[U]": ...
+    @overload
+    def __or__(self: "Flow[NoSource]", part: AsyncIterable[U]) -> "Flow[U]": ...
+    @overload
+    def __or__(self: "Flow[NoSource]", part: Iterable[U]) -> "Flow[U]": ...
+    @overload
+    def __or__(self, part: Fork[T_co, U]) -> "Flow[U]": ...
+    @overload
+    def __or__(self, part: BatchStage[T_co, Never, Any]) -> "Flow[Never]": ...
+    @overload
+    def __or__(self, part: BatchStage[T_co, U | Drop | None, Any]) -> "Flow[U]": ...
+    @overload
+    def __or__(self, part: Callable[[T_co], None]) -> "Flow[Never]": ...
+    @overload
+    def __or__(self, part: Callable[[T_co], Awaitable[None]]) -> "Flow[Never]": ...
+    @overload
+    def __or__(self, part: Sink[T_co]) -> "Flow[Never]": ...
+    @overload
+    def __or__(self, part: Callable[[T_co], Awaitable[U | Drop | None]]) -> "Flow[U]": ...
+    @overload
+    def __or__(self, part: Callable[[T_co], AsyncIterator[U | Drop | None]]) -> "Flow[U]": ...
+    @overload
+    def __or__(self, part: Callable[[T_co], Iterator[U | Drop | None]]) -> "Flow[U]": ...
+    @overload
+    def __or__(self, part: Callable[[T_co], U | Drop | None]) -> "Flow[U]": ...
+
+    def __or__(self, part: Any) -> "Flow[Any]":
+        """The flow with one more part: first the source, then stages, last the sink.
+
+        A type checker follows what flows: a stage must take what the part before it gives.
+        """
         return self._with((*self.parts, part))
 
-    def _with(self, parts: tuple[Any, ...]) -> "Flow":
-        made = Flow.__new__(Flow)
-        made._options, made.parts = self._options, parts  # noqa: SLF001 - of the same class
+    def _with(self, parts: tuple[Any, ...]) -> "Flow[Any]":
+        made: Flow[Any] = Flow.__new__(Flow)
+        made._options, made.parts = self._options, parts
         return made
 
     @property
@@ -111,7 +154,7 @@ class Flow(Chain):
         """As given."""
         return self._options.name
 
-    def with_stage(self, name: str, other: Any) -> "Flow":
+    def with_stage(self, name: str, other: Any) -> "Flow[T_co]":
         """The flow with another function, stage or sink in the place of the stage `name`, also in a branch.
 
         Raises:
@@ -131,11 +174,11 @@ class Flow(Chain):
 
         return self._with(Replacement(names.index(name), change).flow(self.parts))
 
-    def with_source(self, source: Any) -> "Flow":
+    def with_source(self, source: Any) -> "Flow[T_co]":
         """The flow with another source, for tests of its stages."""
         return self._with((source, *self.parts[1:]))
 
-    def with_clock(self, clock: Clock, *, seed: int | None = None) -> "Flow":
+    def with_clock(self, clock: Clock, *, seed: int | None = None) -> "Flow[T_co]":
         """The flow in another time, and with jitter from `seed`: for tests and simulations."""
         made = self._with(self.parts)
         made._options = replace(self._options, clock=clock, seed=seed)  # noqa: SLF001 - of the same class
@@ -201,7 +244,7 @@ class Flow(Chain):
 
     def stream(
         self, *, progress: "bool | Observer" = False, metrics: Any = None
-    ) -> FlowStream[Any]:
+    ) -> FlowStream[T_co]:
         """Iterate over the results of a flow without a sink, with `for` or `async for`.
 
         Raises:

@@ -2,11 +2,23 @@
 
 import inspect
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from types import BuiltinFunctionType
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
+from typing import (
+    Any,
+    Generic,
+    Literal,
+    Never,
+    ParamSpec,
+    Protocol,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 
 from penstock.base import ConfigError, Problem, RetryPolicy, parse_duration, parse_size
 from penstock.flow._control_groups import ControlGroups
@@ -16,6 +28,10 @@ from penstock.flow._sink import Sink
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
+U = TypeVar("U")
+T_contra = TypeVar("T_contra", contravariant=True)
+U_co = TypeVar("U_co", covariant=True)
 Pool = Literal["async", "thread", "process"]
 _POOLS = ("async", "thread", "process")
 _ORDERS = ("none", "input")
@@ -119,32 +135,86 @@ class Stage(Generic[P, R]):
         return replace(self, options=replace(self.options, name=name))
 
 
+class BatchStage(Stage[[list[T_contra]], R], Generic[T_contra, U_co, R]):
+    """A stage whose function gets a list of `T_contra`, and makes messages of type `U_co`."""
+
+
+class StageKeywords(TypedDict, total=False):
+    """The options of a stage but for those that make it one of batches; `stage` says what they mean."""
+
+    name: str | None
+    pool: Pool | None
+    workers: int | Literal["auto"]
+    retry: RetryPolicy | None
+    timeout: object
+    memory: object
+    chunk: int
+    within: object
+    idle: object
+    capacity: int | None
+    capacity_bytes: object
+    streaming: bool
+    collective: bool
+    order: Order
+    rate: RateLimit | str | None
+    sink: bool
+
+
+class OfBatches(Protocol):
+    """What makes stages of functions over lists; their results are those of the list's messages."""
+
+    @overload
+    def __call__(self, function: Callable[[list[T]], None], /) -> BatchStage[T, Never, None]: ...
+
+    @overload
+    def __call__(
+        self, function: Callable[[list[T]], Coroutine[Any, Any, None]], /
+    ) -> BatchStage[T, Never, Coroutine[Any, Any, None]]: ...
+
+    @overload
+    def __call__(
+        self, function: Callable[[list[T]], Coroutine[Any, Any, list[U]]], /
+    ) -> BatchStage[T, U, Coroutine[Any, Any, list[U]]]: ...
+
+    @overload
+    def __call__(
+        self, function: Callable[[list[T]], Coroutine[Any, Any, Iterable[U]]], /
+    ) -> BatchStage[T, U, Coroutine[Any, Any, Iterable[U]]]: ...
+
+    @overload
+    def __call__(
+        self, function: Callable[[list[T]], AsyncIterator[U]], /
+    ) -> BatchStage[T, U, AsyncIterator[U]]: ...
+
+    @overload
+    def __call__(self, function: Callable[[list[T]], list[U]], /) -> BatchStage[T, U, list[U]]: ...
+
+    @overload
+    def __call__(
+        self, function: Callable[[list[T]], Iterable[U]], /
+    ) -> BatchStage[T, U, Iterable[U]]: ...
+
+    def __call__(self, function: Callable[[list[Any]], Any], /) -> Any:
+        """Make a stage of a function."""
+        ...
+
+
 @overload
 def stage(function: Callable[P, R], /) -> Stage[P, R]: ...
 
 
 @overload
 def stage(
-    *,
-    name: str | None = None,
-    pool: Pool | None = None,
-    workers: int | Literal["auto"] = 1,
-    retry: RetryPolicy | None = None,
-    timeout: object = None,
-    memory: object = None,
-    chunk: int = 256,
-    batch: int = 0,
-    batch_bytes: object = None,
-    within: object = _BATCH_WAIT,
-    idle: object = None,
-    capacity: int | None = None,
-    capacity_bytes: object = None,
-    streaming: bool = False,
-    collective: bool = False,
-    order: Order = "none",
-    rate: RateLimit | str | None = None,
-    sink: bool = False,
-) -> Callable[[Callable[P, R]], Stage[P, R]]: ...
+    *, batch: int, batch_bytes: object = None, **options: Unpack[StageKeywords]
+) -> OfBatches: ...
+
+
+@overload
+def stage(*, batch_bytes: object, **options: Unpack[StageKeywords]) -> OfBatches: ...
+
+
+@overload
+def stage(**options: Unpack[StageKeywords]) -> Callable[[Callable[P, R]], Stage[P, R]]: ...
 
 
 def stage(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
@@ -216,7 +286,9 @@ def _make(work: Any, options: dict[str, Any]) -> Stage[..., Any]:
     problems += [Problem("<python>", 0, name, text) for text in _conflicts(work, options)]
     if problems:
         raise ConfigError(tuple(problems))
-    return Stage(cast("Callable[..., Any]", work), StageOptions(**{**options, "name": name}))
+    made = StageOptions(**{**options, "name": name})
+    kind: type[Stage[..., Any]] = BatchStage if made.batched else Stage
+    return kind(cast("Callable[..., Any]", work), made)
 
 
 def _at_least(least: int) -> Callable[[Any], int]:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -258,10 +259,9 @@ class Work:
 
     def _park(self, message: Message[Any], error: Exception) -> None:
         delay = self.stage.options.retry.delay(message.attempt, self.chance)
-        task = self.group.create_task(
-            self._come_back(message, delay), name=f"{self.stage.name}/retry"
-        )
-        self.parked[message] = (task, error)
+        task = _begin(self.group, self._come_back(message, delay), f"{self.stage.name}/retry")
+        if task is not None:
+            self.parked[message] = (task, error)
 
     async def _come_back(self, message: Message[Any], delay: float) -> None:
         await self.clock.sleep(delay)
@@ -315,11 +315,18 @@ class Work:
         for message, (task, error) in parked.items():
             # A task that was cancelled before its first step would never say so: another one is told.
             task.cancel()
-            leave = self._leave(message, error)
-            try:
-                self.group.create_task(leave, name=f"{self.stage.name}/leave")
-            except RuntimeError:
-                leave.close()  # the whole group is being cancelled: nobody waits for the message
+            _begin(self.group, self._leave(message, error), f"{self.stage.name}/leave")
+
+
+def _begin(
+    group: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str
+) -> asyncio.Task[None] | None:
+    """A task of the group; none where the whole group is ending, and nobody waits for the message."""
+    try:
+        return group.create_task(work, name=name)
+    except RuntimeError:
+        work.close()
+        return None
 
 
 def put_some(

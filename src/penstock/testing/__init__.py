@@ -1,7 +1,8 @@
 """For tests of what is built on Penstock: fakes, generators and conformance suites, for users too.
 
 Owns: what stands in for the slow or the remote in tests, a clock that tests move, the suites that
-adapters and decoders must pass; seeded schemas, rows, and damaged lines.
+adapters and decoders must pass; a seeded simulator of flows in virtual time; seeded schemas, rows, and
+damaged lines.
 Promises: a fake is never kinder than what it stands for; the same suite runs over both; equal seeds
 give equal data.
 Does not: import a test framework.

@@ -76,13 +76,15 @@ def faulty_stage(stage: Stage[..., Any], plan: FaultPlan, draw: Draw) -> Stage[.
         made = _faulty_generator(stage, plan, draw)
     else:
         made = _faulty_function(function, plan, draw)
+    if stage.takes_context:
+        made.__signature__ = inspect.signature(function)
     return replace(stage, function=made)
 
 
 def _faulty_function(function: Callable[[Any], Any], plan: FaultPlan, draw: Draw) -> Any:
-    async def awaited(payload: Any) -> Any:
+    async def awaited(payload: Any, **more: Any) -> Any:
         await _start(plan, draw)
-        result = function(payload)
+        result = function(payload, **more)
         if inspect.isawaitable(result):
             result = await _struck_at_awaits(result, plan, draw)
         return result
@@ -93,15 +95,15 @@ def _faulty_function(function: Callable[[Any], Any], plan: FaultPlan, draw: Draw
 def _faulty_generator(stage: Stage[..., Any], plan: FaultPlan, draw: Draw) -> Any:
     function: Any = stage.function
 
-    async def yielded(payload: Any) -> AsyncIterator[Any]:
+    async def yielded(payload: Any, **more: Any) -> AsyncIterator[Any]:
         await _start(plan, draw)
-        async for result in function(payload):
+        async for result in function(payload, **more):
             yield result
             plan.strike(draw)
 
-    def generated(payload: Any) -> Iterator[Any]:
+    def generated(payload: Any, **more: Any) -> Iterator[Any]:
         plan.strike(draw)
-        for result in function(payload):
+        for result in function(payload, **more):
             yield result
             plan.strike(draw)
 

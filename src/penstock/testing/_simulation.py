@@ -49,7 +49,7 @@ class Simulation:
 
 
 def simulate(
-    flow: Flow,
+    flow: Flow[Any],
     items: Sequence[Any],
     *,
     seed: int,
@@ -88,7 +88,7 @@ def simulate(
 
 @dataclass
 class _History:
-    flow: Flow
+    flow: Flow[Any]
     items: list[Any]
     seed: int
     plan: FaultPlan
@@ -222,7 +222,7 @@ class _HeardSource(FaultySource):
                 self.wrongs.append(str(error))
 
 
-def _faulty(flow: Flow, plan: FaultPlan, draw: Callable[[], float]) -> Flow:
+def _faulty(flow: Flow[Any], plan: FaultPlan, draw: Callable[[], float]) -> Flow[Any]:
     for one in flow.stages:
         flow = flow.with_stage(one.name, faulty_stage(one, plan, draw))
     return flow
