@@ -37,8 +37,8 @@ class Bells:
     timers: Bell
     stops: Bell
     admission: Bell
-    changes: set[Bell] = field(default_factory=set)
-    """Of those who wait for some run to change."""
+    ends: dict[str, set[Bell]] = field(default_factory=dict)
+    """By run: of those who wait for its end."""
 
     @classmethod
     def of(cls, clock: Clock) -> "Bells":
@@ -56,11 +56,10 @@ class Bells:
         ):
             if kind in kinds:
                 bell.ring()
-        if decision.events:
-            for bell in self.changes:
-                bell.ring()
         if decision.state.state.final:
             self.admission.ring()
+            for bell in self.ends.get(decision.state.run, ()):
+                bell.ring()
 
 
 class Decider:
@@ -93,6 +92,10 @@ class Decider:
             LookupError: There is no such run.
         """
         return self._known.get((tenant, run)) or await self._runs.load(tenant, run)
+
+    def knows(self, tenant: str, run: str) -> bool:
+        """Whether this process decides on the run, and so is told of its end."""
+        return (tenant, run) in self._known
 
     async def offering(self, place: Place, ref: record.AttemptRef) -> store.StoredRun:
         """The run, no older than the decision that asked for this attempt.

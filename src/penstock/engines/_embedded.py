@@ -28,6 +28,10 @@ from penstock.workflow import (
 )
 
 _LOOK_S: Final = 0.2
+"""Pause of who waits for a run that another process carries out."""
+
+_KNOWN_LOOK_S: Final = 2.0
+"""The same for a run of this process, whose end rings."""
 
 
 class EmbeddedEngine(Engine):
@@ -136,12 +140,15 @@ class EmbeddedEngine(Engine):
 
     async def wait(self, tenant: str, run: str) -> RunRecord:
         bell = Bell(self._clock)
-        self._bells.changes.add(bell)
+        waiting = self._bells.ends.setdefault(run, set())
+        waiting.add(bell)
         try:
             while not _done(state := await self.state(tenant, run)):
-                await bell.wait(_LOOK_S)
+                await bell.wait(_KNOWN_LOOK_S if self._decider.knows(tenant, run) else _LOOK_S)
         finally:
-            self._bells.changes.discard(bell)
+            waiting.discard(bell)
+            if not waiting:
+                self._bells.ends.pop(run, None)
         return state
 
 
