@@ -62,6 +62,7 @@ class EmbeddedEngine(Engine):
             clock: Time for deciding and for waiting.
             failpoints: `engine.submit.before`, `engine.submit.after` and `engine.report.before`.
         """
+        settings = settings or EngineSettings()
         self._stores = stores
         self._clock = clock or SystemClock()
         self._bells = Bells.of(self._clock)
@@ -75,6 +76,7 @@ class EmbeddedEngine(Engine):
             executors,
             clock=self._clock,
             failpoints=failpoints or Failpoints(),
+            lasting=settings.lease,
         )
         self._loops = Loops(
             uuid.uuid4().hex,
@@ -82,7 +84,7 @@ class EmbeddedEngine(Engine):
             self._decider,
             self._attempts,
             self._bells,
-            settings=settings or EngineSettings(),
+            settings=settings,
             clock=self._clock,
         )
 
