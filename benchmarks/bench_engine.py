@@ -1,7 +1,7 @@
 """What does durable orchestration cost? Our embedded engine beside others, and beside bare SQLite.
 
 Each program of `benchmarks/engines` carries out the same chain of steps that do nothing. The others
-are installed into throw-away environments below `benchmarks/.data`; one that cannot be installed,
+are installed into throw-away environments below `.engines`; one that cannot be installed,
 or does not end in time, is named with the reason.
 
 Run it: `python -m benchmarks.bench_engine [--rounds 5] [--only dbos ...]`.
@@ -31,6 +31,7 @@ PEERS: Mapping[str, tuple[str, ...]] = {
 """What is installed for each; Prefect does not start with newer versions of its web framework."""
 
 _HERE = Path(__file__).resolve().parent
+_INSTALLED = _HERE.parent / ".engines" / "peers"
 _INSTALL_S = 120
 _SLOW = {"dagster": 45, "prefect": 60, "airflow": 60, "luigi": 20}
 """Longest time in seconds for those that are measured once, start included."""
@@ -58,7 +59,7 @@ def python_of(name: str) -> Path:
     Raises:
         MissingError: It cannot be installed.
     """
-    place = FOLDER / "peers" / name
+    place = _INSTALLED / name
     python, ready = place / "bin" / "python", place / ".ready"
     if ready.exists():
         return python
