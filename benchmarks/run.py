@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import bench_decode, bench_worker, sections
+from benchmarks import bench_decode, bench_engine, bench_worker, sections
 from benchmarks.data import FOLDER, SETS, data_set
 
 PAGE = Path(__file__).resolve().parent / "README.md"
@@ -74,6 +74,15 @@ Microseconds per message of `benchmarks/bench_flow.py`; what is judged is Pensto
 
 Milliseconds from SIGKILL to the first answer of its successor, by `benchmarks/bench_worker.py`.
 """,
+    "engine": """\
+## Durable steps
+
+Steps that do nothing, by `benchmarks/bench_engine.py`: what is measured is the engine around them.
+One chain of steps for the time per step, many runs side by side for the rate; all on SQLite, where an engine uses a database at all.
+The floor is one durable transaction for each step, with the settings of our store.
+Every change of a Penstock run is durable (`synchronous = FULL`), with its history, timers, leases and events.
+Luigi keeps no more than a file for each task, and does not wait for the disk; Airflow, Dagster and Prefect are measured once, on a shorter chain.
+""",
 }
 
 
@@ -94,6 +103,7 @@ def _sections(scale: float, rounds: int) -> dict[str, Callable[[], list[str]]]:
         "start-up": lambda: sections.start_up(rounds),
         "flow": lambda: sections.flow(rounds, max(2000, int(FLOW_MESSAGES * scale))),
         "worker": lambda: bench_worker.section(4 * rounds),
+        "engine": lambda: bench_engine.section(rounds),
     }
 
 
