@@ -55,9 +55,10 @@ class _Follower(Pipeline):
         label = f"{self.name}{self.version}"
         self.told.events.append(f"{label} starts")
         self.told.tasks.setdefault(label, set()).add(asyncio.current_task())
-        await self.context.shutdown.wait()
         if self.version < 0:
-            raise PipelineError("a version that cannot end well")
+            await self.context.clock.sleep(10)
+            raise PipelineError("a version that cannot go well")
+        await self.context.shutdown.wait()
         await self.context.clock.sleep(_DRAINS_S)
         self.told.events.append(f"{label} ends")
         return label
@@ -183,7 +184,8 @@ def test_another_supervision_is_taken_over_without_a_drain(
         topology.start()
         await clock.advance(1)
         await topology.reload(specs(FailurePolicy.ISOLATE))
-        topology.drain()
+        await clock.advance(60)
+        topology.stop()
         return await topology.wait_stopped()
 
     stats = asyncio.run(scenario())
@@ -249,6 +251,7 @@ def test_a_stop_in_the_middle_of_a_reload_starts_nothing_more(
 
     assert sorted(told.events) == ["changes1 ends", "changes1 starts", "same1 ends", "same1 starts"]
     assert stats.stopped_by == "the operator"
+    assert stats.outcomes == {"same": TaskOutput("same1"), "changes": TaskOutput("changes1")}
 
 
 def test_a_key_given_twice_changes_nothing(context: PipelineContext, clock: FakeClock) -> None:
