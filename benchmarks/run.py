@@ -67,7 +67,11 @@ The floor is two programs: one that decompresses the same files, and one that ha
     "flow": """\
 ## Flow
 
-Microseconds per message of `benchmarks/bench_flow.py`; what is judged is Penstock's time by the peer's.
+Microseconds per message of `benchmarks/bench_flow.py`, alternating in one process; what is judged is the median of the ratios of the pairs, for the metrics the worse end of its interval.
+All that Penstock does is in its figures: acks, statistics, supervision; the bare queues and most peers have none of it.
+streamz and Bytewax call plain functions, which costs less than a coroutine; Bytewax is compiled, and hands on lists where Penstock keeps an ack for each message.
+mpipe's queues are unbounded, so that nobody ever waits for room; `ProcessPoolExecutor` and loky are given all messages at once, and hold all results.
+Copies are into memory of their own, as whoever receives a payload needs it.
 """,
     "worker": """\
 ## A worker that is killed
