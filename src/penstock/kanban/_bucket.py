@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -19,6 +19,9 @@ from penstock.kanban._errors import (
 )
 from penstock.kanban._places import Places, is_token, token_names
 from penstock.kanban._token import SUFFIX, Priority, Token, decode
+
+
+_NO_LOCK = nullcontext()
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class Bucket:
         self._sizes: dict[str, int] = {}
         self._unique = f"{os.getpid()}-{token_hex(4)}"
         self._numbers = count()
+        self._translated = translated(str(path))
 
     @property
     def name(self) -> str:
@@ -148,7 +152,7 @@ class Bucket:
             self.failpoints.cross("bucket.written")
             try:
                 with self.entry():
-                    for token, path in self._admitted(written):
+                    for token, path in self._admitted(written) if self.limit else written:
                         self._enter(token, path)
                         entered += 1
                         self.failpoints.cross("bucket.put")
@@ -171,9 +175,6 @@ class Bucket:
         return written
 
     def _admitted(self, written: Sequence[tuple[Token, str]]) -> Iterator[tuple[Token, str]]:
-        if not self.limit:
-            yield from written
-            return
         room = self.room()
         for token, path in written:
             if not room.take(token.size):
@@ -199,7 +200,7 @@ class Bucket:
 
     def entry(self) -> AbstractContextManager[None]:
         """The lock under which tokens are counted and enter; none where there is no limit."""
-        return locked(self.places.lock) if self.limit else nullcontext()
+        return locked(self.places.lock) if self.limit else _NO_LOCK
 
     def room(self) -> "Room":
         """What is left of the limit now; exact while the lock of `entry` is held.
@@ -294,11 +295,9 @@ class Bucket:
             raise TokenError(path, f"cannot be read: {error.strerror}") from error
         return decode(data, place=path, stem=stem)[0]
 
-    @contextmanager
-    def translated(self) -> Iterator[None]:
+    def translated(self) -> AbstractContextManager[None]:
         """Turn what the system says into an error that names this bucket and the way out."""
-        with translated(str(self.path)):
-            yield
+        return self._translated
 
 
 class Room:
