@@ -22,6 +22,7 @@ from penstock.kanban._token import SUFFIX, Priority, Token, decode
 
 
 _NO_LOCK = nullcontext()
+_SAMPLE, _SAMPLE_PER_SHELF = 500, 16
 
 
 @dataclass(frozen=True)
@@ -240,11 +241,13 @@ class Bucket:
     def counts(self) -> Counts:
         """How many tokens lie where, and since when the oldest waits; without reading any of them."""
         waiting, oldest = 0, 0.0
+        sample = _SAMPLE_PER_SHELF if self.places.fan_out else _SAMPLE
         for shelf in self.shelves():
             names = token_names(shelf)
             waiting += len(names)
             if names:
-                oldest = min(filter(None, (oldest, _oldest(shelf, names))), default=0.0)
+                found = _oldest(shelf, names, sample)
+                oldest = min(filter(None, (oldest, found)), default=0.0)
         return Counts(
             waiting,
             len(_claims(self.places)),
@@ -333,9 +336,9 @@ def _claims(places: Places) -> dict[str, str]:
     return {name: worker for worker in places.workers() for name in token_names(worker)}
 
 
-def _oldest(shelf: str, names: Sequence[str]) -> float:
-    """When the oldest of a few hundred arrived; of more, the oldest of a sample by name."""
-    step = max(len(names) // 500, 1)
+def _oldest(shelf: str, names: Sequence[str], sample: int) -> float:
+    """When the oldest of `sample` tokens arrived; of more, the oldest of about so many by name."""
+    step = max(len(names) // sample, 1)
     found = []
     for name in names[::step]:
         try:

@@ -6,7 +6,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from penstock.kanban._places import Places, is_token
 from penstock.kanban._token import Priority
@@ -18,8 +18,7 @@ _RESCAN_S = 2.0
 _LOOKED_S = 0.002
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A file that was seen waiting; another worker may have it by now."""
 
     since: float
@@ -127,11 +126,12 @@ class _Lane:
         changed = [folder for folder in self.folders if self._changed(folder, now)]
         if not changed:
             return False
-        found = [candidate for folder in changed for candidate in self._entries(folder, now)]
+        seen = (candidate for folder in changed for candidate in self._entries(folder, now))
+        found = heapq.nsmallest(_KEPT + 1, seen)  # never all of them in memory
         if len(found) > _KEPT:
-            found = heapq.nsmallest(_KEPT, found)
+            found.pop()
             self._read.clear()
-        self.queue.extend(sorted(found))
+        self.queue.extend(found)
         return bool(self.queue)
 
     def _changed(self, folder: str, now: float) -> bool:
