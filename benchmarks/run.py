@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import bench_decode, bench_worker, sections
+from benchmarks import bench_decode, bench_kanban, bench_worker, sections
 from benchmarks.data import FOLDER, SETS, data_set
 
 PAGE = Path(__file__).resolve().parent / "README.md"
@@ -74,6 +74,13 @@ Microseconds per message of `benchmarks/bench_flow.py`; what is judged is Pensto
 
 Milliseconds from SIGKILL to the first answer of its successor, by `benchmarks/bench_worker.py`.
 """,
+    "kanban": """\
+## Kanban
+
+The bare loop of `benchmarks/bench_kanban.py` makes the same system calls with the bytes ready made, less one stat(2) per claim; on the disk of the checkout, and in memory, where the calls cost least and Python shows most.
+The peers hand on an item of the same size in their own ways; none of them moves it on to a next queue.
+At the archives, Penstock makes each step durable and counts checksums; the script syncs once, at its end.
+""",
 }
 
 
@@ -94,6 +101,7 @@ def _sections(scale: float, rounds: int) -> dict[str, Callable[[], list[str]]]:
         "start-up": lambda: sections.start_up(rounds),
         "flow": lambda: sections.flow(rounds, max(2000, int(FLOW_MESSAGES * scale))),
         "worker": lambda: bench_worker.section(4 * rounds),
+        "kanban": lambda: bench_kanban.section(rounds, min(scale, 1.0), FOLDER / "kanban"),
     }
 
 

@@ -20,7 +20,6 @@ from penstock.kanban._errors import (
 from penstock.kanban._places import Places, is_token, token_names
 from penstock.kanban._token import SUFFIX, Priority, Token, decode
 
-
 _NO_LOCK = nullcontext()
 _SAMPLE, _SAMPLE_PER_SHELF = 500, 16
 

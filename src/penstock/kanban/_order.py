@@ -93,7 +93,7 @@ class Order:
         return self._delayed.next_due
 
     def _next(self) -> Candidate | None:
-        lanes = [lane for lane in self._lanes if lane.queue or not lane.looked and lane.fill()]
+        lanes = [lane for lane in self._lanes if lane.queue or (not lane.looked and lane.fill())]
         if not lanes:
             return None
         if self._turn % _OLDEST_TURN == _OLDEST_TURN - 1:

@@ -152,7 +152,8 @@ class Seat:
             raise BucketError(str(self.bucket.path), "this seat has no bucket to move tokens into")
         end = stamp(self.bucket.clock.now())
         written = [
-            (claim, self._visited(claim, token, "done", end=end, **_FRESH)) for claim, token in moves
+            (claim, self._visited(claim, token, "done", end=end, **_FRESH))
+            for claim, token in moves
         ]
         alone = len(written) == 1
         with self.bucket.translated():
@@ -279,7 +280,14 @@ class Seat:
         self._order.put_back(candidate)
 
     def _visited(
-        self, claim: Claim, token: Token, result: str, *, why: str = "", end: str = "", **changes: Any
+        self,
+        claim: Claim,
+        token: Token,
+        result: str,
+        *,
+        why: str = "",
+        end: str = "",
+        **changes: Any,
     ) -> Token:
         end = end or stamp(self.bucket.clock.now())
         visit = Visit(self.stage, self.worker, claim.start, end, result, why)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 from penstock.kanban._errors import TokenError
@@ -82,9 +83,7 @@ class Token:
 
     def __post_init__(self) -> None:
         identity = self.id
-        if not _ID.fullmatch(identity) or (
-            not identity.isascii() and len(identity.encode()) > 200
-        ):
+        if not _ID.fullmatch(identity) or (not identity.isascii() and len(identity.encode()) > 200):
             raise TokenError(
                 f"{self.id!r}",
                 "expected an id of 1 to 200 bytes that starts with no dot or blank and holds no slash",
@@ -166,14 +165,9 @@ class Token:
     def encode(self) -> bytes:
         """The JSON document, one line per part, ending in a line feed."""
         values: dict[str, Any] = {"barcode": self.id}
-        if self.processing_bucket:
-            values["processing_bucket"] = self.processing_bucket
-        if self.done_bucket:
-            values["done_bucket"] = self.done_bucket
-        if self.reason:
-            values["reason"] = self.reason
-        if self.not_before:
-            values["not_before"] = self.not_before
+        for key, text in zip(_TEXTS, _texts(self), strict=True):
+            if text:
+                values[key] = text
         if self.priority is not Priority.NORMAL:
             values["priority"] = self.priority.value
         if self.data:
@@ -194,10 +188,13 @@ def _encoder() -> Callable[[Any], str]:
     if make is None:
         return plain.encode
     text = json.encoder.encode_basestring
-    encode = make(None, plain.default, text, None, ": ", ",\n ", False, False, True)
+    options = {"sort_keys": False, "skipkeys": False, "allow_nan": True}
+    encode = make(None, plain.default, text, None, ": ", ",\n ", **options)
     return lambda value: "".join(encode(value, 0))
 
 
+_TEXTS = ("processing_bucket", "done_bucket", "reason", "not_before")
+_texts = attrgetter(*_TEXTS)
 _encode = _encoder()
 _scan = json.JSONDecoder().raw_decode
 _OF_A_VISIT = {"attempts", "reason", "not_before"}
