@@ -165,9 +165,8 @@ class Token:
     def encode(self) -> bytes:
         """The JSON document, one line per part, ending in a line feed."""
         values: dict[str, Any] = {"barcode": self.id}
-        for key, text in zip(_TEXTS, _texts(self), strict=True):
-            if text:
-                values[key] = text
+        texts = zip(_TEXTS, _texts(self), strict=True)
+        values |= {key: text for key, text in texts if text}
         if self.priority is not Priority.NORMAL:
             values["priority"] = self.priority.value
         if self.data:
