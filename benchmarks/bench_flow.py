@@ -1,201 +1,137 @@
-"""What does a message cost in a flow, against the bare tools one would use instead?
+"""What does a message cost in a flow, against the bare tools and against peers?
 
-Three figures, each the median of five alternating pairs in one process:
+Alternating pairs in one process; what is judged is the median of the ratios, or the worse end of its
+95 % interval where it says so. A peer that is not installed is named, and left out.
 
-- three async stages, one message per call, with acks and statistics, against a chain of bare
-  `asyncio.Queue` without either;
-- the same with `batch=64`, against the same chain;
-- a process stage with 256 messages per hop, against `ProcessPoolExecutor.map(chunksize=256)`.
-
-Run it: `python benchmarks/bench_flow.py [--json FILE] [--messages N] [--pairs N]`.
+Run it: `python -m benchmarks.bench_flow [--json FILE] [--messages N] [--pairs N] [--only WORD ...]`.
 """
 
 import argparse
-import asyncio
-import gc
 import json
 import platform
-import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
-from itertools import pairwise
-from multiprocessing import get_context
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
-from statistics import median
 
-from penstock import Flow, stage
+from benchmarks import flow_async, flow_payloads, flow_processes, flow_threads
+from benchmarks.flow_figures import Comparison, Figure, Timed, compare
 
-CAPACITY = 1024
-WORKERS = 2
-WARM = 8192
+FAR_PAIRS = 5
+"""As many are enough where the limit is far from what is measured."""
 
+NOT_COMPARED = {
+    "Apache Beam": "needs an older pyarrow than ingestion",
+}
+"""Peers that cannot be installed beside Penstock, and why."""
 
-@dataclass(frozen=True)
-class Figure:
-    """One comparison; times in microseconds per message, medians over the pairs."""
-
-    case: str
-    ours_us: float
-    peer_us: float
-    ratio: float
-    must: float
-    aim: float
-
-    def __str__(self) -> str:
-        verdict = "holds" if self.ratio <= self.must else "FAILS"
-        return (
-            f"{self.case:<46} {self.ours_us:7.3f} us  {self.peer_us:7.3f} us  {self.ratio:5.2f}  "
-            f"must {self.must:.2f} ({verdict}), aim {self.aim:.2f}"
-        )
-
-
-async def add_one(number: int) -> int:
-    """One async stage: the least work there is."""
-    return number + 1
+PEERS = (
+    ("three async stages", "anyio", "three_async", flow_async.three_async, 0.1),
+    ("three async stages", "aiostream", "three_async", flow_async.three_async, 0.1),
+    ("three async stages", "streamz", "three_async", flow_async.three_async, 0.1),
+    ("three async stages", "bytewax", "three_async", flow_async.three_async, 0.1),
+    ("three async stages, batch 64", "bytewax", "three_batched", flow_async.three_batched, 0.2),
+    ("three thread stages", "pypeln", "three_threads", flow_threads.three_threads, 0.05),
+    ("process stage, chunk 1", "pypeln", "process_single", flow_processes.process_single, 0.05),
+    ("process stage, chunk 1", "mpipe", "process_single", flow_processes.process_single, 0.05),
+    ("process stage, chunk 256", "loky", "process_chunks", flow_processes.process_chunks, 0.5),
+    ("process stage, chunk 256", "pebble", "process_chunks", flow_processes.process_chunks, 0.5),
+    ("map that computes, 2 processes", "joblib", "cpu_map", flow_processes.cpu_map, 0.002),
+)
 
 
-@stage(batch=64)
-async def add_one_batched(numbers: list[int]) -> list[int]:
-    """The same, a batch per call."""
-    return [number + 1 for number in numbers]
+def bare() -> list[Comparison]:
+    """Against what the standard library has."""
+    chunks, single = flow_processes.process_chunks, flow_processes.process_single
+    payloads, computed = flow_payloads.through_a_stage, flow_processes.cpu_map
+    return [
+        Comparison(
+            "three async stages / asyncio.Queue",
+            flow_async.three_async,
+            flow_async.bare_queues,
+            2.0,
+            1.5,
+        ),
+        Comparison(
+            "three async stages, batch 64 / asyncio.Queue",
+            flow_async.three_batched,
+            flow_async.bare_queues,
+            0.4,
+            0.3,
+        ),
+        Comparison(
+            "three thread stages / queue.Queue",
+            flow_threads.three_threads,
+            flow_threads.bare_queues,
+            1.5,
+            share=0.25,
+        ),
+        Comparison(
+            "three thread stages, batch 64 / queue.Queue",
+            flow_threads.three_batched,
+            flow_threads.bare_queues,
+            0.3,
+            share=0.25,
+        ),
+        Comparison(
+            "process stage, chunk 1 / multiprocessing.Queue",
+            single,
+            flow_processes.bare_queues,
+            1.3,
+            share=0.1,
+        ),
+        Comparison(
+            "process stage, chunk 256 / executor.map", chunks, flow_processes.executor_map, 1.0, 0.8
+        ),
+        Comparison(
+            "8 MiB there and back / two copies", payloads, flow_payloads.copied, 3.0, share=2e-4
+        ),
+        Comparison(
+            "pickle over a pipe / 8 MiB there and back",
+            payloads,
+            flow_payloads.pickled,
+            3.0,
+            least=True,
+            share=2e-4,
+            near=False,
+        ),
+        Comparison(
+            "ideal / map that computes, 2 processes",
+            computed,
+            flow_processes.ideal_map,
+            0.9,
+            least=True,
+            share=0.002,
+        ),
+        Comparison(
+            "metrics exported and scraped / metrics off",
+            flow_async.three_exported,
+            flow_async.three_async,
+            1.1,
+            sure=True,
+        ),
+    ]
 
 
-def work(number: int) -> int:
-    """What the executor maps."""
-    return number * 2
+def comparisons() -> tuple[list[Comparison], dict[str, str]]:
+    """All that can be made here, and the peers that are missing, with the reason."""
+    found, missing = bare(), dict(NOT_COMPARED)
+    for case, peer, function, ours, share in PEERS:
+        try:
+            theirs: Timed = getattr(import_module(f"benchmarks.peers.flow_{peer}"), function)
+        except ImportError as error:
+            missing[peer] = str(error)
+            continue
+        found.append(Comparison(f"{case} / {peer}", ours, theirs, 1.0, share=share, near=False))
+    return found, missing
 
 
-@stage(pool="process", workers=WORKERS, chunk=256)
-def work_stage(number: int) -> int:
-    """The same work as a stage of processes."""
-    return number * 2
-
-
-async def _bare(messages: int) -> list[int]:
-    queues: list[asyncio.Queue[int | None]] = [asyncio.Queue(CAPACITY) for _ in range(4)]
-    out: list[int] = []
-
-    async def source() -> None:
-        for number in range(messages):
-            await queues[0].put(number)
-        await queues[0].put(None)
-
-    async def worker(
-        above: "asyncio.Queue[int | None]", below: "asyncio.Queue[int | None]"
-    ) -> None:
-        while (number := await above.get()) is not None:
-            await below.put(await add_one(number))
-        await below.put(None)
-
-    async def sink() -> None:
-        while (number := await queues[3].get()) is not None:
-            out.append(number)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(source())
-        for above, below in pairwise(queues):
-            group.create_task(worker(above, below))
-        group.create_task(sink())
-    return out
-
-
-def bare(messages: int) -> float:
-    """Seconds per message of the bare queues."""
-    started = time.perf_counter()
-    out = asyncio.run(_bare(messages))
-    spent = time.perf_counter() - started
-    assert len(out) == messages
-    return spent / messages
-
-
-def three_stages(messages: int) -> float:
-    """Seconds per message of three async stages, a message per call."""
-    out: list[int] = []
-    flow = (
-        Flow("bench", capacity=CAPACITY)
-        | range(messages)
-        | add_one
-        | add_one
-        | add_one
-        | out.append
-    )
-    started = time.perf_counter()
-    report = flow.run()
-    spent = time.perf_counter() - started
-    assert len(out) == report.acked == messages
-    return spent / messages
-
-
-def three_batched(messages: int) -> float:
-    """Seconds per message of three async stages, 64 messages per call."""
-    out: list[int] = []
-    one = add_one_batched
-    flow = (
-        Flow("bench", capacity=CAPACITY)
-        | range(messages)
-        | one
-        | one
-        | one
-        | stage(batch=64)(out.extend)
-    )
-    started = time.perf_counter()
-    report = flow.run()
-    spent = time.perf_counter() - started
-    assert len(out) == report.acked == messages
-    return spent / messages
-
-
-def process_stage(messages: int) -> float:
-    """The hop in a steady state: the clock starts when both processes have started and are warm."""
-    out: list[int] = []
-    marks: list[tuple[float, int]] = []
-    ended = [0.0]
-
-    def collect(numbers: list[int]) -> None:
-        out.extend(numbers)
-        ended[0] = time.perf_counter()
-        if not marks and len(out) >= WARM:
-            marks.append((ended[0], len(out)))
-
-    sink = stage(batch=256, within="1ms", pool="async")(collect)
-    (Flow("bench", capacity=CAPACITY) | range(messages + WARM) | work_stage | sink).run()
-    assert len(out) == messages + WARM
-    started, done = marks[0]
-    return (ended[0] - started) / (len(out) - done)
-
-
-def executor_map(messages: int) -> float:
-    """Seconds per message of the standard library's pool, warm."""
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
-        list(pool.map(work, range(WARM), chunksize=256))
-        started = time.perf_counter()
-        out = list(pool.map(work, range(messages), chunksize=256))
-        spent = time.perf_counter() - started
-    assert len(out) == messages
-    return spent / messages
-
-
-def compare(
-    case: str,
-    ours: Callable[[int], float],
-    peer: Callable[[int], float],
-    limits: tuple[float, float],
-    run: tuple[int, int],
-) -> Figure:
-    """Alternate the two, one discarded pair first; the ratio is the median of the pairs' ratios."""
-    messages, pairs = run
-    must, aim = limits
-    mine: list[float] = []
-    theirs: list[float] = []
-    for number in range(pairs + 1):
-        for function, times in ((ours, mine), (peer, theirs)):
-            gc.collect()
-            spent = function(messages)
-            if number:
-                times.append(spent)
-    ratio = median(one / other for one, other in zip(mine, theirs, strict=True))
-    return Figure(case, median(mine) * 1e6, median(theirs) * 1e6, ratio, must, aim)
+def measured(messages: int, pairs: int, words: list[str]) -> Iterator[Figure]:
+    """The figures, one after the other."""
+    for comparison in comparisons()[0]:
+        if not words or any(word in comparison.case for word in words):
+            often = pairs if comparison.near else min(pairs, FAR_PAIRS)
+            yield compare(comparison, messages, often)
 
 
 def main() -> None:
@@ -205,22 +141,20 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--messages", type=int, default=200_000)
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--only", nargs="+", default=[], help="cases with one of these words")
     options = parser.parse_args()
-    run = (options.messages, options.pairs)
-    print(
-        f"{'case':<46} {'penstock':>10}  {'peer':>10}  ratio  ({platform.python_version()}, {platform.machine()})"
-    )
+    print(f"Python {platform.python_version()}, {platform.machine()}")
     figures = []
-    for case, ours, peer, limits in (
-        ("three async stages / bare asyncio.Queue", three_stages, bare, (2.0, 1.5)),
-        ("three async stages, batch 64 / bare", three_batched, bare, (0.4, 0.3)),
-        ("process hop, chunk 256 / executor.map", process_stage, executor_map, (1.2, 0.8)),
-    ):
-        figures.append(compare(case, ours, peer, limits, run))
-        print(figures[-1], flush=True)
+    for figure in measured(options.messages, options.pairs, options.only):
+        figures.append(figure)
+        print(figure, flush=True)
+    missing = comparisons()[1]
+    for peer, reason in missing.items():
+        print(f"not compared: {peer}, {reason}")
     if options.json is not None:
-        options.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
+        found = {"figures": [asdict(figure) for figure in figures], "missing": missing}
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

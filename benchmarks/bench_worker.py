@@ -2,7 +2,7 @@
 
 From SIGKILL to the first answer of its successor, for a stage of one worker whose module imports
 only Penstock. Twice: with the spare ready, as it is a moment after the last death, and for a second
-death at once, where the next worker has to start first.
+death at once, where the next worker has to start first. The pools of pebble and loky beside it.
 
 Run it: `python -m benchmarks.bench_worker [--rounds 20]`.
 """
@@ -13,10 +13,13 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from importlib import import_module
 from statistics import median, quantiles
 
+from benchmarks.verdicts import Verdict, verdicts
 from penstock import Flow, stage
 
+_PEERS = ("pebble", "loky")
 _SETTLED = 1.5
 """Seconds after which a spare is ready, also on a slow machine."""
 
@@ -69,14 +72,24 @@ async def measured(rounds: int) -> tuple[list[float], list[float]]:
     return warm, cold
 
 
+def missed_by(peer: str, rounds: int) -> list[float]:
+    """Seconds from each kill to the next answer of a peer's pool of one process."""
+    found: list[float] = import_module(f"benchmarks.peers.flow_{peer}").missed(rounds)
+    return found
+
+
 def section(rounds: int) -> list[str]:
     """Lines of Markdown."""
     lines = ["| case | median ms | 95 % below ms |", "| --- | ---: | ---: |"]
     warm, cold = asyncio.run(measured(max(rounds, 2)))
-    for case, seconds in (("with the spare", warm), ("a second death at once", cold)):
+    cases = {"with the spare": warm, "a second death at once": cold}
+    cases |= {peer: missed_by(peer, max(rounds, 2)) for peer in _PEERS}
+    for case, seconds in cases.items():
         high = quantiles(seconds, n=20)[-1]
         lines.append(f"| {case} | {1e3 * median(seconds):.0f} | {1e3 * high:.0f} |")
-    return [*lines, "", f"Median of {len(warm)} kills with the spare: must be at most 200 ms.", ""]
+    case = f"median ms of {len(warm)} kills with the spare"
+    found = [Verdict(case, 1e3 * median(warm), 200, digits=0)]
+    return [*lines, "", *verdicts(found)]
 
 
 def main() -> None:

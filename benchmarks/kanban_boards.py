@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
+from benchmarks.bench_engine import MissingError, python_of
 from benchmarks.harness import measure
-from benchmarks.kanban_peers import is_there
 from benchmarks.verdicts import Verdict, verdicts
 from penstock.kanban import Bucket, Priority, Token, recover
 
 _PENSTOCK = Path(sys.executable).with_name("penstock")
+PEERS = ("huey", "luigi", "persist-queue", "watchfiles")
+"""What is installed for the peers; nq and parallel are programs of the distribution."""
+
 _FILTERS = 5
 _REST_S = 20.0
 _WAKINGS = 40
@@ -109,9 +112,11 @@ def idle(disk: Path) -> list[str]:
         "| --- | ---: | ---: |",
         f"| Penstock, {_FILTERS} filters | {cpu:.2f} | {1e3 * woken:.1f} |",
     ]
-    if is_there("watchfiles"):
-        cpu_peer, woken_peer = _watchfiles(disk)
+    try:
+        cpu_peer, woken_peer = _watchfiles(python_of("kanban", PEERS), disk)
         rows.append(f"| watchfiles, one watcher | {cpu_peer:.2f} | {1e3 * woken_peer:.1f} |")
+    except MissingError as error:
+        rows.append(f"| watchfiles is missing: {error} | | |")
     found = [
         Verdict(f"idle board of {_FILTERS} filters, CPU-s a minute", cpu, 0.3),
         Verdict("from a token's arrival to the next bucket, median ms", 1e3 * woken, 20, digits=1),
@@ -119,12 +124,12 @@ def idle(disk: Path) -> list[str]:
     return [*rows, "", *verdicts(found)]
 
 
-def _watchfiles(disk: Path) -> tuple[float, float]:
+def _watchfiles(python: Path, disk: Path) -> tuple[float, float]:
     with tempfile.TemporaryDirectory(dir=disk) as place:
         watched, noticed = Path(place, "in"), Path(place, "out")
         watched.mkdir()
         noticed.mkdir()
-        command = [sys.executable, "-c", _WATCHFILES, str(watched), str(noticed)]
+        command = [str(python), "-c", _WATCHFILES, str(watched), str(noticed)]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
             try:
                 time.sleep(1)
@@ -210,7 +215,7 @@ def _running(
 
 def archives(disk: Path, size: int, rounds: int) -> list[str]:
     """Archives decrypted, unpacked and stored by two workers per stage, and by a script, two at a time."""
-    tool = "parallel" if is_there("parallel") else "xargs"
+    tool = "parallel" if shutil.which("parallel") else "xargs"
     with tempfile.TemporaryDirectory(dir=disk) as place:
         archive = _archive(Path(place), size)
         pairs = []
@@ -279,7 +284,11 @@ def _by_shell(place: Path, archive: Path) -> float:
     names = [f"b{number}" for number in range(_ARCHIVES)]
     for name in names:
         os.link(archive, work / f"{name}.tar.gpg")
-    by = ["parallel", "-j2", "--"] if is_there("parallel") else ["xargs", "-P2", "-I{}", "sh", "-c"]
+    by = (
+        ["parallel", "-j2", "--"]
+        if shutil.which("parallel")
+        else ["xargs", "-P2", "-I{}", "sh", "-c"]
+    )
     started = time.perf_counter()
     subprocess.run([*by, _SHELL], input="\n".join(names).encode(), cwd=work, check=True)
     subprocess.run(["sync", "-f", str(stored)], check=True)

@@ -1,11 +1,11 @@
 """Other queues of files, doing the same: publish, claim, settle. Rates in items per second.
 
-Each is used as its guide shows, on the same disk, and only if it is installed.
+Each is used as its guide shows, on the same disk. Run by `bench_kanban` in an environment of their
+own: `python kanban_peers.py NAME FOLDER ITEMS` prints the rate.
 """
 
 import importlib
-import importlib.util
-import shutil
+import os
 import subprocess
 import sys
 import time
@@ -63,7 +63,7 @@ def luigi(folder: Path, items: int) -> float:
 def nq(folder: Path, items: int) -> float:
     """Nq: a process and a log file per item, one after the other."""
     started = time.perf_counter()
-    environ = {"NQDIR": str(folder), "PATH": "/usr/bin:/bin"}
+    environ = {**os.environ, "NQDIR": str(folder)}
     for _ in range(items):
         subprocess.run(["nq", "-q", "true"], env=environ, check=True)
     subprocess.run(["nq", "-w"], env=environ, check=True)
@@ -81,21 +81,14 @@ def persist_queue(folder: Path, items: int) -> float:
     return items / (time.perf_counter() - started)
 
 
-Peer = Callable[[Path, int], float]
-UNSYNCED: Mapping[str, tuple[Peer, str, int]] = {
-    "huey on SQLite": (huey_sqlite, "huey", 500),
-    "huey on files": (huey_files, "huey", 500),
-    "Luigi": (luigi, "luigi", 100),
-    "nq": (nq, "nq", 50),
-}
-"""The peer, what must be installed for it, and how many items it is given."""
-SYNCED: Mapping[str, tuple[Peer, str, int]] = {
-    "persist-queue": (persist_queue, "persistqueue", 200)
+PEERS: Mapping[str, Callable[[Path, int], float]] = {
+    "huey on SQLite": huey_sqlite,
+    "huey on files": huey_files,
+    "Luigi": luigi,
+    "nq": nq,
+    "persist-queue": persist_queue,
 }
 
 
-def is_there(what: str) -> bool:
-    """Whether a module or a program of this name is installed."""
-    if what in sys.modules or shutil.which(what):
-        return True
-    return importlib.util.find_spec(what) is not None
+if __name__ == "__main__":
+    print(PEERS[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3])))

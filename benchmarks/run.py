@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import bench_decode, bench_kanban, bench_worker, sections
+from benchmarks import bench_decode, bench_engine, bench_kanban, bench_worker, sections
 from benchmarks.data import FOLDER, SETS, data_set
 
 PAGE = Path(__file__).resolve().parent / "README.md"
@@ -67,12 +67,25 @@ The floor is two programs: one that decompresses the same files, and one that ha
     "flow": """\
 ## Flow
 
-Microseconds per message of `benchmarks/bench_flow.py`; what is judged is Penstock's time by the peer's.
+Microseconds per message of `benchmarks/bench_flow.py`, alternating in one process; what is judged is the median of the ratios of the pairs, for the metrics the worse end of its interval.
+All that Penstock does is in its figures: acks, statistics, supervision; the bare queues and most peers have none of it.
+streamz and Bytewax call plain functions, which costs less than a coroutine; Bytewax is compiled, and hands on lists where Penstock keeps an ack for each message.
+mpipe's queues are unbounded, so that nobody ever waits for room; `ProcessPoolExecutor` and loky are given all messages at once, and hold all results.
+Copies are into memory of their own, as whoever receives a payload needs it.
 """,
     "worker": """\
 ## A worker that is killed
 
 Milliseconds from SIGKILL to the first answer of its successor, by `benchmarks/bench_worker.py`.
+""",
+    "engine": """\
+## Durable steps
+
+Steps that do nothing, by `benchmarks/bench_engine.py`: what is measured is the engine around them.
+One chain of steps for the time per step, many runs side by side for the rate; all on SQLite, where an engine uses a database at all.
+The floor is one durable transaction for each step, with the settings of our store.
+Every change of a Penstock run is durable (`synchronous = FULL`), with its history, timers, leases and events.
+Luigi keeps no more than a file for each task, and does not wait for the disk; Airflow, Dagster and Prefect are measured once, on a shorter chain.
 """,
     "kanban": """\
 ## Kanban
@@ -101,6 +114,7 @@ def _sections(scale: float, rounds: int) -> dict[str, Callable[[], list[str]]]:
         "start-up": lambda: sections.start_up(rounds),
         "flow": lambda: sections.flow(rounds, max(2000, int(FLOW_MESSAGES * scale))),
         "worker": lambda: bench_worker.section(4 * rounds),
+        "engine": lambda: bench_engine.section(rounds),
         "kanban": lambda: bench_kanban.section(rounds, min(scale, 1.0), FOLDER / "kanban"),
     }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks import contenders as programs
 from benchmarks.data import FOLDER, DataSet, data_set, four_times
+from benchmarks.flow_figures import Figure
 from benchmarks.harness import Cost, compare, measure, ratio, table
 from benchmarks.verdicts import Verdict, verdicts
 
@@ -18,6 +19,7 @@ SLICE = 0.01
 """Share of a data set that the reference decoder is given: it reads about 1 MB a second."""
 
 _MEMORY_ROUNDS = 3
+_PAIRS_A_ROUND = 4
 _MOST_MB = 350
 _AGAINST_DUCKDB = {"flat": (0.55, 0.40), "nested": (0.65, 0.45)}
 _UNITS: Mapping[str, Callable[[Cost], float]] = {
@@ -143,20 +145,35 @@ def start_up(rounds: int) -> list[str]:
 
 
 def flow(rounds: int, messages: int) -> list[str]:
-    """What a stage costs; measured by a program of its own."""
+    """What a stage costs, beside the bare tools and the peers; measured by a program of its own."""
     with _folder() as folder:
         result = folder / "flow.json"
-        size = ["--pairs", str(rounds), "--messages", str(messages)]
+        size = ["--pairs", str(_PAIRS_A_ROUND * rounds), "--messages", str(messages)]
         program = [sys.executable, "-m", "benchmarks.bench_flow"]
         measure([*program, *size, "--json", result], folder / "log")
-        figures: list[dict[str, Any]] = json.loads(result.read_text(encoding="utf-8"))
-    rows = [
-        f"| {figure['case']} | {figure['ours_us']:.2f} | {figure['peer_us']:.2f} |"
-        for figure in figures
+        found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+    return flow_lines([Figure(**figure) for figure in found["figures"]], found["missing"])
+
+
+def flow_lines(figures: Sequence[Figure], missing: Mapping[str, str]) -> list[str]:
+    """The figures as Markdown, the peers that were faster, and those that could not be asked."""
+    lines = [
+        "| case | Penstock us | peer us | ratio, 95 % interval |",
+        "| --- | ---: | ---: | --- |",
     ]
-    found = [Verdict(f["case"], f["ratio"], f["must"], f["aim"]) for f in figures]
-    head = ["| case | Penstock us | peer us |", "| --- | ---: | ---: |"]
-    return [*head, *rows, "", *verdicts(found)]
+    lines += [
+        f"| {one.case} | {one.ours_us:.2f} | {one.peer_us:.2f} | {one.ratio:.2f}, {one.low:.2f} to {one.high:.2f} |"
+        for one in figures
+    ]
+    judged = [Verdict(one.case, one.judged, one.must, one.aim, least=one.least) for one in figures]
+    faster = [one.case for one in figures if one.peer_us < one.ours_us and not one.least]
+    named = [f"{peer}: {reason}." for peer, reason in missing.items()]
+    return [
+        *[*lines, "", *verdicts(judged)],
+        f"The peer needed less: {'; '.join(faster) or 'nowhere'}.",
+        *named,
+        "",
+    ]
 
 
 def _peak(data: DataSet, rounds: int, folder: Path) -> float:

@@ -1,14 +1,17 @@
 """The benchmarks measure what they say: tried on a sliver of the data."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from benchmarks import bench_decode, contenders
+from benchmarks import bench_decode, bench_flow, contenders
 from benchmarks.data import FLAT_FILES, NESTED_FILES, SETS, DataSet, data_set
+from benchmarks.flow_figures import Comparison, Figure, interval
+from benchmarks.flow_figures import compare as compare_flows
 from benchmarks.harness import Contender, Cost, RunFailedError, compare, measure, ratio, table
-from benchmarks.sections import against_peers, faster_peers
+from benchmarks.sections import against_peers, faster_peers, flow_lines
 from benchmarks.verdicts import Verdict, verdicts
 
 
@@ -157,3 +160,70 @@ def test_the_cost_of_bad_lines_and_of_the_plain_path_is_judged() -> None:
     found = bench_decode.judged("flat", figures)
 
     assert [verdict.holds for verdict in found] == [True, True, False, True, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("peer", sorted({peer for _, peer, *_ in bench_flow.PEERS}))
+def test_every_peer_of_the_flow_delivers_every_message(peer: str) -> None:
+    """Those that can be installed for this Python: each run asserts what came out."""
+    found, missing = bench_flow.comparisons()
+    theirs = [comparison for comparison in found if comparison.case.endswith(f"/ {peer}")]
+
+    assert theirs or peer in missing
+    assert all(comparison.peer(20) > 0 for comparison in theirs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("comparison", bench_flow.bare(), ids=lambda one: one.case)
+def test_every_figure_of_the_flow_can_be_taken(comparison: Comparison) -> None:
+    assert comparison.ours(20) > 0
+    assert comparison.peer(20) > 0
+
+
+def test_a_peer_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bytewax", None)
+    monkeypatch.delitem(sys.modules, "benchmarks.peers.flow_bytewax", raising=False)
+
+    found, missing = bench_flow.comparisons()
+
+    assert missing["Apache Beam"]
+    assert "bytewax" in missing["bytewax"]
+    assert not [one.case for one in found if one.case.endswith("bytewax")]
+    assert "bytewax: nobody made it." in flow_lines([], {"bytewax": "nobody made it"})
+
+
+def test_pairs_alternate_who_begins_and_the_first_is_discarded() -> None:
+    order: list[str] = []
+    times = iter([100.0, 100.0, 1.0, 2.0, 4.0, 1.0, 1.0, 2.0])
+
+    def way(name: str) -> Callable[[int], float]:
+        return lambda _: order.append(name) or next(times)
+
+    figure = compare_flows(Comparison("case", way("ours"), way("peer"), must=1.0), 10, 3)
+
+    assert order == ["ours", "peer", "peer", "ours", "ours", "peer", "peer", "ours"]
+    # Ours by the peer's: 2 / 1, 4 / 1, 2 / 1.
+    assert (figure.ratio, figure.low, figure.high, figure.holds) == (2.0, 2.0, 4.0, False)
+
+
+@pytest.mark.parametrize(
+    ("count", "low", "high"), [(5, 0, 4), (6, 0, 5), (20, 5, 14), (40, 13, 26)]
+)
+def test_the_interval_of_a_median_is_that_of_the_sign_test(count: int, low: int, high: int) -> None:
+    """Ranks as in the tables of Conover, Practical Nonparametric Statistics: 6 and 15 of 20."""
+    assert interval(list(range(count))[::-1]) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("least", "sure", "judged"),
+    [(False, False, 2.0), (False, True, 3.0), (True, False, 2.0), (True, True, 1.0)],
+)
+def test_where_one_must_be_sure_the_worse_end_decides(
+    least: bool, sure: bool, judged: float
+) -> None:
+    figure = Figure(
+        "case", 1, 1, ratio=2.0, low=1.0, high=3.0, must=2.0, aim=None, least=least, sure=sure
+    )
+
+    assert figure.judged == judged
+    assert figure.holds is not sure

@@ -14,10 +14,13 @@ PAGES = (
     "README.md",
     "docs/tutorial/first-ingestion.md",
     "docs/guides/build-a-flow.md",
+    "docs/guides/exactly-once.md",
     "docs/guides/ingestion-in-production.md",
     "docs/guides/run-pipelines.md",
     "docs/guides/test-a-flow.md",
     "docs/guides/watch-a-flow.md",
+    "docs/guides/when-a-stage-is-slow.md",
+    "docs/guides/when-a-worker-crashes.md",
 )
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -315,6 +315,8 @@ def count_attempts() -> None:
         return leases
 
     async def counted_apply(self, run, event, decision, **options):  # type: ignore[no-untyped-def]
+        if options["onward"] is not None:
+            raise store.ConflictError(run.record.run, "attempts begin where they are counted")
         await apply(self, run, event, decision, **options)
         if isinstance(event, ENDS):
             self._database._failpoints.cross(BETWEEN)

@@ -283,3 +283,57 @@ def test_the_handle_of_a_job_is_kept_before_the_job_is_begun(tmp_path: Path) -> 
     for kept, handle in doer.known:
         assert kept is not None
         assert json.loads(kept)["name"] == handle.name
+
+
+CHAIN = Pipeline.build(
+    "chain", steps=steps(s0={}, **{f"s{n}": {"needs": [f"s{n - 1}"]} for n in range(1, 20)})
+)
+
+
+def test_a_chain_of_steps_takes_one_commit_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The success of a step and the begin of the next share one wait for the disk."""
+    commits: list[str] = []
+    points = Failpoints()
+    monkeypatch.setattr(points, "cross", commits.append)
+
+    async def main() -> None:
+        doer = FunctionExecutor(clock=SystemClock())
+        slow = EngineSettings(poll=timedelta(seconds=30))
+        async with open_sqlite(tmp_path / "s", failpoints=points) as stores:
+            engine = EmbeddedEngine(stores, {"shell": doer}, tmp_path, settings=slow)
+            async with engine.working():
+                run, _ = await engine.submit(request(CHAIN))
+                ended = await asyncio.wait_for(engine.wait("t", run), 10)
+                assert ended.state is states.RunState.SUCCEEDED
+
+    asyncio.run(main())
+    assert commits.count("store.commit.after") <= 20 + 10
+
+
+def test_a_run_that_goes_on_does_not_keep_others_from_their_turn(tmp_path: Path) -> None:
+    """With one slot, the first step of the second run comes before the second of the first."""
+    order: list[str] = []
+
+    async def main() -> None:
+        both = asyncio.Event()
+
+        async def noted(work: executor.Work) -> None:
+            order.append(f"{work.run}/{work.ref.step}")
+            await both.wait()
+
+        one = EngineSettings(slots=1)
+        async with open_engine(tmp_path, noted, one) as (engine, _, _), engine.working():
+            first, _ = await engine.submit(request(PIPELINE, key="first"))
+            while not order:
+                await asyncio.sleep(0.01)
+            second, _ = await engine.submit(request(PIPELINE, key="second"))
+            while (await engine.state("t", second)).state is states.RunState.QUEUED:
+                await asyncio.sleep(0.01)
+            both.set()
+            for run in (first, second):
+                await asyncio.wait_for(engine.wait("t", run), 10)
+        assert order[:3] == [f"{first}/a", f"{second}/a", f"{first}/b"]
+
+    asyncio.run(main())

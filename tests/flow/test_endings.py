@@ -5,12 +5,15 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from penstock import Flow, FlowReport, Message, RetryPolicy, key, stage
 from penstock.flow import RunningFlow, Source
+from penstock.flow._pool_thread import ThreadExecutor
+from penstock.flow._statistics import Meter
 from penstock.testing import FakeClock
 from tests.flow import process_stages as work
 
@@ -225,3 +228,32 @@ def test_a_thread_in_a_call_is_reported_and_begins_nothing_more() -> None:
         if "(left behind)" in thread.name:
             thread.join(5)
     assert begun == [100]
+
+
+def test_a_chunk_under_way_goes_no_further_when_its_thread_is_left() -> None:
+    """The call under way cannot be stopped; the messages after it in its chunk need not begin."""
+    begun, hanging, release = list[int](), threading.Event(), threading.Event()
+
+    def hangs(number: int) -> None:
+        begun.append(number)
+        hanging.set()
+        release.wait()
+
+    async def scenario() -> None:
+        made = SimpleNamespace(name="hangs", expands=False, function=hangs)
+        like: Any = SimpleNamespace(
+            stage=made, output_limit=9, clock=FakeClock(), meter=Meter(), context=None
+        )
+        executor = ThreadExecutor(like, 0)
+        executor.send([1, 2, 3])
+        executor.send([4])
+        await asyncio.to_thread(hanging.wait)
+        await executor.aclose()
+        assert like.meter.hung == 1
+
+    asyncio.run(scenario())
+    release.set()
+    for thread in threading.enumerate():
+        if "(left behind)" in thread.name:
+            thread.join(5)
+    assert begun == [1]

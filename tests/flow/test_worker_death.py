@@ -66,18 +66,20 @@ def test_a_kill_is_named_and_may_have_been_for_memory() -> None:
 
 @pytest.mark.slow
 def test_an_answer_that_does_not_fit_into_the_memory_is_named_too() -> None:
-    """The function was done, and its worker had nothing left to send the answer with."""
-    rows: list[Any] = []
-    made = stage(pool="process", memory="128MiB", retry=RetryPolicy(maximum_attempts=1))(
-        work.answer_with
-    )
+    """The function was done, and its worker could not send the answer: of one alone is known whose fault it is."""
+    rows: list[int] = []
+    small = [1000] * 100
+    made = stage(pool="process", memory="128MiB")(work.answer_with)
 
-    report = (
-        Flow("answer") | [70_000_000, 1000] | made | (lambda row: rows.append(len(row)))
-    ).run()
+    async def count(row: list[bytes]) -> None:
+        rows.append(len(row))
 
-    assert rows == [1]
-    assert [letter.reason for letter in report.dead_letters] == ["memory"]
+    report = (Flow("answer") | [*small, 70_000_000, *small] | made | count).run()
+
+    assert rows == [1] * 200
+    [letter] = report.dead_letters
+    assert (letter.reason, letter.payload, letter.attempts) == ("memory", 70_000_000, 3)
+    assert report.stages["answer_with"].retries == 2
 
 
 @pytest.mark.slow

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from penstock.base import ConfigError
+from penstock.base import ConfigError, RetryPolicy
 from penstock.ingest._load import load_config
 from penstock.ingest._worker import template
+from penstock.topology import FailurePolicy
 from tests.ingest.configs import ALONE, load, pipeline, problems
 
 FLIGHTS = """\
@@ -225,3 +226,27 @@ def test_how_parquet_is_written_goes_into_the_plans(tmp_path: Path) -> None:
         "strings",
         "delta",
     )
+
+
+def test_a_pipeline_says_how_it_is_looked_after_where_that_differs(tmp_path: Path) -> None:
+    """In a file of many pipelines and in one of a single pipeline alike."""
+    own = "supervision: {on_failure: stop_all, retry: {maximum_attempts: 3}}\n"
+    shared = "global: {supervision: {on_failure: isolate, stable_after: 7s}}\n"
+
+    many = load(tmp_path, f"{shared}{pipeline('a', 'in', 't', f'    {own}')}").pipelines["a"]
+    lone = load(tmp_path, f"{shared}{ALONE}{own}").pipelines["default"]
+
+    assert many.supervision == lone.supervision
+    assert many.supervision.on_failure is FailurePolicy.STOP_ALL
+    assert many.supervision.retry == RetryPolicy(maximum_attempts=3)
+    assert many.supervision.stable_after is None
+
+
+def test_what_a_pipeline_cannot_say_of_its_supervision_is_named(tmp_path: Path) -> None:
+    """A drain ends all of them, and a key that nothing reads is a slip."""
+    wrong = "    supervision:\n      on_failure: stop\n      drain_deadline: 3s\n      retrys: {}\n"
+
+    found = problems(tmp_path, pipeline("a", "in", "t", wrong))
+
+    assert [line.partition(": ")[0] for line in found] == ["0.yaml:7", "0.yaml:8", "0.yaml:9"]
+    assert "did you mean 'retry'?" in found[2]

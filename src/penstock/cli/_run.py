@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from penstock.base import ConfigError, Failpoints, Problem
@@ -45,6 +46,7 @@ def command(
         metrics_address=metrics_address,
         progress=sys.stderr if output is Output.TABLE else None,
         failpoints=points,
+        reload=None if once else partial(validate, configs, environ=os.environ),
     )
     as_json = None if log_format is None else log_format is LogFormat.JSON
     with setup_logs(level=log_level or _usual_level(settings), json=as_json):

@@ -1,7 +1,9 @@
 """Attempts that this process carries out: from the claimed lease to the report."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 from penstock.base import Clock, Failpoints
@@ -9,7 +11,17 @@ from penstock.engines._decider import Decider
 from penstock.engines._payload import Payloads
 from penstock.engines._values import Rendered, Values, work_of
 from penstock.telemetry import get_logger
-from penstock.workflow import Executor, command, errors, event, executor, record, store
+from penstock.workflow import (
+    Executor,
+    command,
+    decide,
+    domain,
+    errors,
+    event,
+    executor,
+    record,
+    store,
+)
 
 _log = get_logger("engines")
 _UNREACHABLE_PAUSE_S: Final = 1.0
@@ -32,6 +44,9 @@ class Holding:
     lease: store.Lease
     job: Job | None = None
     """Set once it is named."""
+
+    work: executor.Work | None = None
+    """Set with the job, where this process is the one to submit it."""
 
     stopped: bool = False
     """Whether its job was asked to stop."""
@@ -57,6 +72,7 @@ class Attempts:
         *,
         clock: Clock,
         failpoints: Failpoints,
+        lasting: timedelta,
     ) -> None:
         self._decider = decider
         self._values = values
@@ -64,9 +80,13 @@ class Attempts:
         self._executors = executors
         self._clock = clock
         self._failpoints = failpoints
+        self._lasting = lasting
         self._held: dict[_Held, Holding] = {}
         self.draining = False
         """Whether what is stopped now is handed back, not done."""
+
+        self.crowded = False
+        """Whether other attempts may wait for the place that one leaves: then none goes on unasked."""
 
     @property
     def count(self) -> int:
@@ -80,9 +100,7 @@ class Attempts:
 
     def take(self, lease: store.Lease) -> Holding:
         """Put a claimed lease into hand, before its task has its first turn."""
-        holding = Holding(lease)
-        self._held[_place(lease)] = holding
-        return holding
+        return self._hold(Holding(lease))
 
     def job_of(self, lease: store.Lease) -> Job | None:
         """The job that somebody named for this lease; None if there is none, or nobody can read it."""
@@ -91,25 +109,29 @@ class Attempts:
         return Job(self._executors[lease.handle.executor], lease.handle)
 
     async def carry_out(self, holding: Holding) -> None:
-        """Do the work of a lease and report how it ended."""
+        """Do the work of a lease, report how it ended, and go on with what follows in the run."""
+        following = await self._guarded(holding, self._do(holding))
+        while following is not None:
+            following = await self._guarded(following, self._submit(following))
+
+    async def observe(self, holding: Holding, job: Job) -> None:
+        """Go on with a job that another process has begun, and report how it ended."""
+        holding.job = job
+        following = await self._guarded(holding, self._follow(holding, job))
+        while following is not None:
+            following = await self._guarded(following, self._submit(following))
+
+    async def _guarded(self, holding: Holding, doing: Awaitable[Holding | None]) -> Holding | None:
+        """See one attempt to its end, and say which one follows."""
         try:
-            await self._do(holding)
+            return await doing
         except store.ConflictError:
             await self.stop(holding, gone=True)
         except ConnectionError as error:
             _log.warning("remote side unreachable", run=holding.lease.run, error=str(error))
         finally:
             self._held.pop(_place(holding.lease), None)
-
-    async def observe(self, holding: Holding, job: Job) -> None:
-        """Go on with a job that another process has begun, and report how it ended."""
-        holding.job = job
-        try:
-            await self._follow(holding, job)
-        except store.ConflictError:
-            await self.stop(holding, gone=True)
-        finally:
-            self._held.pop(_place(holding.lease), None)
+        return None
 
     async def stop(self, holding: Holding, *, gone: bool = False) -> None:
         """Ask the job to stop, once; where the lease is gone nothing of it is reported.
@@ -129,29 +151,63 @@ class Attempts:
         """What is in hand for this lease."""
         return self._held.get(_place(lease))
 
-    async def _do(self, holding: Holding) -> None:
+    async def _do(self, holding: Holding) -> Holding | None:
         lease = holding.lease
         ref = lease.attempt.ref
         run = await self._decider.offering(holding.place, ref)
         try:
-            rendered = await self._values.render(run, ref)
-            doer = self._doer(rendered)
+            await self._name(holding, run)
         except (errors.ExpressionError, LookupError) as error:
             await self._report(holding, _config_failure(ref, error))
-            return
-        work = work_of(run, lease, rendered, self._clock.now())
-        job = Job(doer, doer.handle(work))
-        holding.lease, holding.job = replace(lease, handle=job.handle), job
+            return None
         decision = await self._decider.happened(
             holding.place, event.AttemptStarted(ref), lease=holding.lease
         )
-        if command.StopAttempt(ref) in decision.commands or holding.stopped:
+        if command.StopAttempt(ref) in decision.commands:
             await self._report(holding, event.AttemptStopped(ref))
-            return
+            return None
+        return await self._submit(holding)
+
+    async def _name(self, holding: Holding, run: store.StoredRun) -> None:
+        """Name the job of an attempt; nothing is begun by it."""
+        rendered = await self._values.render(run, holding.lease.attempt.ref)
+        doer = self._doer(rendered)
+        holding.work = work_of(run, holding.lease, rendered, self._clock.now())
+        holding.job = Job(doer, doer.handle(holding.work))
+        holding.lease = replace(holding.lease, handle=holding.job.handle)
+
+    async def _submit(self, holding: Holding) -> Holding | None:
+        """Start the job, whose name is stored by now, unless it was asked to stop meanwhile."""
+        job, work = holding.job, holding.work
+        if job is None or work is None:
+            raise RuntimeError("expected a job with a name")
+        if holding.stopped or self.draining:
+            await self._report(holding, self._unfinished(holding))
+            return None
         self._failpoints.cross("engine.submit.before")
-        await doer.submit(work, job.handle)
+        await job.doer.submit(work, job.handle)
         self._failpoints.cross("engine.submit.after")
-        await self._follow(holding, job)
+        return await self._follow(holding, job)
+
+    async def _following(
+        self, ended: Holding, run: store.StoredRun, decision: domain.Decision
+    ) -> Holding | None:
+        """What this worker can go on with at once, named; the results that it needs are all known.
+
+        The last item of a map leaves a list of results that is known once it is kept.
+        """
+        ref = ended.lease.attempt.ref
+        starts = [asked for asked in decision.commands if isinstance(asked, command.StartAttempt)]
+        if self.crowded or self.draining or not starts:
+            return None
+        if ref.item != record.WHOLE and starts[0].ref.step != ref.step:
+            return None
+        holding = Holding(replace(ended.lease, attempt=starts[0], fence=1, handle=None))
+        try:
+            await self._name(holding, run)
+        except (errors.ExpressionError, LookupError):
+            return None
+        return holding
 
     def _doer(self, rendered: Rendered) -> Executor:
         if rendered.kind not in self._executors:
@@ -161,7 +217,7 @@ class Attempts:
             )
         return self._executors[rendered.kind]
 
-    async def _follow(self, holding: Holding, job: Job) -> None:
+    async def _follow(self, holding: Holding, job: Job) -> Holding | None:
         """Observe until it is over; where it cannot be asked, ask later."""
         beats = 0
         while not holding.gone:
@@ -172,11 +228,11 @@ class Attempts:
                 await self._clock.sleep(_UNREACHABLE_PAUSE_S)
                 continue
             if seen.state is not executor.JobState.RUNNING:
-                await self._ended(holding, seen)
-                return
+                return await self._ended(holding, seen)
             if seen.beats > beats:
                 beats = seen.beats
                 await self._beat(holding)
+        return None
 
     async def _beat(self, holding: Holding) -> None:
         """Tell of a sign of life, where somebody listens, and not more often than needed."""
@@ -190,25 +246,58 @@ class Attempts:
         if self._clock.now() - unit.beat_at >= limit / 4:
             await self._decider.happened(holding.place, event.AttemptBeat(ref), lease=holding.lease)
 
-    async def _ended(self, holding: Holding, seen: executor.Observation) -> None:
+    async def _ended(self, holding: Holding, seen: executor.Observation) -> Holding | None:
         ref = holding.lease.attempt.ref
         if seen.state is executor.JobState.SUCCEEDED:
-            kept = await self._payloads.put(seen.result)
-            self._failpoints.cross("engine.report.before")
-            await self._decider.happened(
-                holding.place,
-                event.AttemptSucceeded(ref),
-                lease=holding.lease,
-                result=kept,
-                artifacts=seen.artifacts,
-            )
-        elif seen.state is executor.JobState.STOPPED and holding.stopped:
-            happened = event.AttemptReturned(ref) if self.draining else event.AttemptStopped(ref)
-            await self._report(holding, happened)
+            return await self._succeeded(holding, seen)
+        if seen.state is executor.JobState.STOPPED and holding.stopped:
+            await self._report(holding, self._unfinished(holding))
         elif seen.state is executor.JobState.FAILED and seen.failure is not None:
             await self._report(holding, event.AttemptFailed(ref, seen.failure))
         else:
             await self._report(holding, event.AttemptLost(ref))
+        return None
+
+    async def _succeeded(self, holding: Holding, seen: executor.Observation) -> Holding | None:
+        """Report it; the attempt that follows in the run is begun by the same transaction."""
+        ref = holding.lease.attempt.ref
+        kept = await self._payloads.put(seen.result)
+        returned = await self._payloads.get(json.loads(json.dumps(kept)))
+        named: list[Holding] = []
+
+        async def following(run: store.StoredRun, decision: domain.Decision) -> store.Onward | None:
+            if ref.item == record.WHOLE and not ref.undo and decision.events:
+                self._values.keep_result(holding.place, ref.step, returned)
+            found = await self._following(holding, run, decision)
+            if found is None:
+                return None
+            named.append(found)
+            begun = event.AttemptStarted(found.lease.attempt.ref)
+            begins = decide(run.record, begun, self._clock.now())
+            return store.Onward(found.lease, self._lasting, begins)
+
+        self._failpoints.cross("engine.report.before")
+        try:
+            onward = await self._decider.succeeded(
+                holding.place,
+                holding.lease,
+                result=kept,
+                artifacts=seen.artifacts,
+                following=following,
+            )
+        except BaseException:
+            self._values.forget_result(holding.place, ref.step)
+            raise
+        return self._hold(named[0]) if onward else None
+
+    def _unfinished(self, holding: Holding) -> event.Event:
+        """How an attempt is reported that did not do its work."""
+        ref = holding.lease.attempt.ref
+        return event.AttemptReturned(ref) if self.draining else event.AttemptStopped(ref)
+
+    def _hold(self, holding: Holding) -> Holding:
+        self._held[_place(holding.lease)] = holding
+        return holding
 
     async def _report(self, holding: Holding, happened: event.Event) -> None:
         await self._decider.happened(holding.place, happened, lease=holding.lease)

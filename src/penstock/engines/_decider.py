@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -12,6 +12,7 @@ from penstock.base import Clock
 from penstock.engines._bell import Bell
 from penstock.engines._values import Values
 from penstock.workflow import (
+    RunRecord,
     command,
     decide,
     domain,
@@ -28,6 +29,9 @@ _KEPT: Final = 2_000
 Place = tuple[str, str]
 """Tenant and run."""
 
+Next = Callable[[store.StoredRun, domain.Decision], Awaitable[store.Onward | None]]
+"""Given a run as a decision leaves it: what to go on with, if anything."""
+
 
 @dataclass
 class Bells:
@@ -37,8 +41,8 @@ class Bells:
     timers: Bell
     stops: Bell
     admission: Bell
-    changes: set[Bell] = field(default_factory=set)
-    """Of those who wait for some run to change."""
+    ends: dict[str, set[Bell]] = field(default_factory=dict)
+    """By run: of those who wait for its end."""
 
     @classmethod
     def of(cls, clock: Clock) -> "Bells":
@@ -56,11 +60,10 @@ class Bells:
         ):
             if kind in kinds:
                 bell.ring()
-        if decision.events:
-            for bell in self.changes:
-                bell.ring()
         if decision.state.state.final:
             self.admission.ring()
+            for bell in self.ends.get(decision.state.run, ()):
+                bell.ring()
 
 
 class Decider:
@@ -94,6 +97,10 @@ class Decider:
         """
         return self._known.get((tenant, run)) or await self._runs.load(tenant, run)
 
+    def knows(self, tenant: str, run: str) -> bool:
+        """Whether this process decides on the run, and so is told of its end."""
+        return (tenant, run) in self._known
+
     async def offering(self, place: Place, ref: record.AttemptRef) -> store.StoredRun:
         """The run, no older than the decision that asked for this attempt.
 
@@ -122,15 +129,44 @@ class Decider:
             RefusedError: As `decide`.
             LookupError: There is no such run.
         """
+        keep = partial(self._runs.apply, lease=lease, result=result, artifacts=artifacts)
+        decision, _ = await self._change(place, happened, keep, _nothing)
+        return decision
+
+    async def succeeded(
+        self,
+        place: Place,
+        lease: store.Lease,
+        *,
+        result: Any,
+        artifacts: Sequence[executor.Artifact],
+        following: Next,
+    ) -> store.Onward | None:
+        """Keep a success; in the same transaction begin the attempt that `following` names.
+
+        Returns:
+            What was begun; None if there was nothing, or somebody else is to do it.
+
+        Raises:
+            ConflictError: The lease is gone.
+            LookupError: There is no such run.
+        """
+        keep = partial(self._runs.apply, lease=lease, result=result, artifacts=artifacts)
+        happened = event.AttemptSucceeded(lease.attempt.ref)
+        _, onward = await self._change(place, happened, keep, following)
+        return onward
+
+    async def _change(
+        self, place: Place, happened: event.Event, keep: Callable[..., Awaitable[None]], then: Next
+    ) -> tuple[domain.Decision, store.Onward | None]:
         lock = self._locks.setdefault(place, asyncio.Lock())
         async with lock:
-            keep = partial(self._runs.apply, lease=lease, result=result, artifacts=artifacts)
-            decision = await self._keep(place, happened, keep)
-        self._bells.ring_for(decision)
+            decision, onward = await self._keep(place, happened, keep, then)
+        self._bells.ring_for(decision if onward is None else _rest(decision, onward))
         for asked in decision.commands:
             if isinstance(asked, command.ResolveStep):
                 await self.resolve(place, asked.step)
-        return decision
+        return decision, onward
 
     async def resolve(self, place: Place, name: str) -> None:
         """Answer `ResolveStep`; harmless where that was done."""
@@ -144,44 +180,42 @@ class Decider:
         await self.happened(place, answer.event)
 
     async def _keep(
-        self,
-        place: Place,
-        happened: event.Event,
-        keep: Callable[[store.StoredRun, event.Event, domain.Decision], Awaitable[None]],
-    ) -> domain.Decision:
+        self, place: Place, happened: event.Event, keep: Callable[..., Awaitable[None]], then: Next
+    ) -> tuple[domain.Decision, store.Onward | None]:
         run = await self.load(*place)
         while True:
             decision = decide(run.record, happened, self._clock.now())
             try:
-                await keep(run, happened, decision)
+                onward = await then(replace(run, record=decision.state), decision)
+                await keep(run, happened, decision, onward=onward)
             except store.ConflictError:
                 self._known.pop(place, None)
                 fresh = await self._runs.load(*place)
-                if fresh.record.version == run.record.version:
+                if fresh.record.version == run.record.version and then is _nothing:
                     raise
-                run = fresh
+                run, then = fresh, _nothing
             except BaseException:
                 self._known.pop(place, None)
                 raise
             else:
-                return self._remember(place, run, decision)
+                self._remember(place, run, onward.decision.state if onward else decision.state)
+                return decision, onward
 
-    def _remember(
-        self, place: Place, run: store.StoredRun, decision: domain.Decision
-    ) -> domain.Decision:
-        if decision.state.state.final:
+    def _remember(self, place: Place, run: store.StoredRun, state: RunRecord) -> None:
+        if state.state.final:
             self._known.pop(place, None)
-            return decision
-        self._known[place] = store.StoredRun(
-            run.tenant,
-            decision.state,
-            run.pipeline,
-            run.params,
-            run.run_key,
-            trigger=run.trigger,
-            lane=run.lane,
-        )
+            return
+        self._known[place] = replace(run, record=state)
         self._known.move_to_end(place)
         if len(self._known) > _KEPT:
             self._known.popitem(last=False)
-        return decision
+
+
+async def _nothing(_: store.StoredRun, __: domain.Decision) -> None:
+    """Go on with nothing."""
+
+
+def _rest(decision: domain.Decision, onward: store.Onward) -> domain.Decision:
+    """What is left to do where one attempt was begun already."""
+    left = tuple(asked for asked in decision.commands if asked != onward.lease.attempt)
+    return onward.decision._replace(commands=(*left, *onward.decision.commands))

@@ -28,6 +28,10 @@ from penstock.workflow import (
 )
 
 _LOOK_S: Final = 0.2
+"""Pause of who waits for a run that another process carries out."""
+
+_KNOWN_LOOK_S: Final = 2.0
+"""The same for a run of this process, whose end rings."""
 
 
 class EmbeddedEngine(Engine):
@@ -58,6 +62,7 @@ class EmbeddedEngine(Engine):
             clock: Time for deciding and for waiting.
             failpoints: `engine.submit.before`, `engine.submit.after` and `engine.report.before`.
         """
+        settings = settings or EngineSettings()
         self._stores = stores
         self._clock = clock or SystemClock()
         self._bells = Bells.of(self._clock)
@@ -71,6 +76,7 @@ class EmbeddedEngine(Engine):
             executors,
             clock=self._clock,
             failpoints=failpoints or Failpoints(),
+            lasting=settings.lease,
         )
         self._loops = Loops(
             uuid.uuid4().hex,
@@ -78,7 +84,7 @@ class EmbeddedEngine(Engine):
             self._decider,
             self._attempts,
             self._bells,
-            settings=settings or EngineSettings(),
+            settings=settings,
             clock=self._clock,
         )
 
@@ -136,12 +142,15 @@ class EmbeddedEngine(Engine):
 
     async def wait(self, tenant: str, run: str) -> RunRecord:
         bell = Bell(self._clock)
-        self._bells.changes.add(bell)
+        waiting = self._bells.ends.setdefault(run, set())
+        waiting.add(bell)
         try:
             while not _done(state := await self.state(tenant, run)):
-                await bell.wait(_LOOK_S)
+                await bell.wait(_KNOWN_LOOK_S if self._decider.knows(tenant, run) else _LOOK_S)
         finally:
-            self._bells.changes.discard(bell)
+            waiting.discard(bell)
+            if not waiting:
+                self._bells.ends.pop(run, None)
         return state
 
 

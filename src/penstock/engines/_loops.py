@@ -109,8 +109,10 @@ class Loops:
     async def _claim(self) -> bool:
         room = self._settings.slots - self._attempts.count
         if room <= 0 or self._attempts.draining:
+            self._attempts.crowded = True
             return False
         leases = await self._queue.claim(self._worker, limit=room, lease=self._settings.lease)
+        self._attempts.crowded = len(leases) == room
         for lease in leases:
             self._start(self._attempts.carry_out(self._attempts.take(lease)), lease)
         return len(leases) == room

@@ -45,6 +45,14 @@ class Values:
         """Remember what a map goes over, so that its items need not be evaluated each time."""
         _remember(self._items, (run.tenant, run.record.run, name), items)
 
+    def keep_result(self, place: tuple[str, str], name: str, value: Any) -> None:
+        """Remember what a step returned; seen only with a run in which the step has ended."""
+        _remember(self._results, (*place, name), value)
+
+    def forget_result(self, place: tuple[str, str], name: str) -> None:
+        """What was remembered is not what was kept."""
+        self._results.pop((*place, name), None)
+
     async def render(self, run: store.StoredRun, ref: record.AttemptRef) -> Rendered:
         """Evaluate the action of an attempt.
 
@@ -83,16 +91,19 @@ class Values:
         kept = run.record
         ended = [name for name in names if kept.steps[name].state in _SEEN]
         places = {name: (run.tenant, kept.run, name) for name in ended}
-        missing = [name for name in ended if places[name] not in self._results]
+        values = {
+            name: self._results[place] for name, place in places.items() if place in self._results
+        }
+        missing = [name for name in ended if name not in values]
         if missing:
             found = await self._runs.results(run.tenant, kept.run, missing)
             for name in missing:
-                value = await self._payloads.get(found.get(name))
-                _remember(self._results, places[name], value)
+                values[name] = await self._payloads.get(found.get(name))
+                _remember(self._results, places[name], values[name])
         return {
             name: {
                 "state": str(kept.steps[name].state),
-                "outputs": self._results.get(places[name]) if name in places else None,
+                "outputs": values.get(name),
                 "failed_items": list(kept.steps[name].failed),
             }
             for name in names

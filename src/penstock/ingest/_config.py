@@ -11,7 +11,7 @@ from penstock.ingest._location_config import Location
 from penstock.ingest._schema_config import SchemaConfig
 from penstock.ingest._sink_config import ErrorHandlingConfig, PlanConfig, SinkConfig
 from penstock.ingest._source_config import SourceConfig
-from penstock.topology import GlobalConfig
+from penstock.topology import GlobalConfig, PipelineSupervision
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
@@ -55,6 +55,9 @@ class PipelineConfig(Config):
 
     error_handling: ErrorHandlingConfig = Field(default_factory=ErrorHandlingConfig)
     """What happens to what cannot be read."""
+
+    supervision: PipelineSupervision = Field(default_factory=PipelineSupervision)
+    """What happens when it fails, where that differs from `global.supervision`."""
 
     @property
     def poll_interval(self) -> timedelta:
@@ -109,6 +112,9 @@ class ConfigFile(Config):
     error_handling: ErrorHandlingConfig = Field(default_factory=ErrorHandlingConfig)
     """What happens to what it cannot read."""
 
+    supervision: PipelineSupervision = Field(default_factory=PipelineSupervision)
+    """What happens when it fails, where that differs from `global.supervision`."""
+
     @field_validator("state_dir")
     @classmethod
     def _local(cls, value: str | None) -> str | None:
@@ -122,7 +128,7 @@ class ConfigFile(Config):
     def _lone_pipeline_is_whole(self) -> "ConfigFile":
         parts = {"source": self.source, "schema": self.schema_, "sink": self.sink}
         missing = [name for name, part in parts.items() if part is None]
-        alone = {*parts, "max_concurrent_files", "plan", "error_handling"}
+        alone = {*parts, "max_concurrent_files", "plan", "error_handling", "supervision"}
         written = {name.rstrip("_") for name in self.model_fields_set} & alone
         if written and missing:
             raise ValueError(
@@ -146,6 +152,7 @@ class ConfigFile(Config):
             max_concurrent_files=self.max_concurrent_files,
             plan=self.plan,
             error_handling=self.error_handling,
+            supervision=self.supervision,
         )
         return {**self.pipelines, LONE_PIPELINE: alone}
 

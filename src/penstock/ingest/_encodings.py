@@ -78,10 +78,16 @@ def _gains(leaf: _Leaf, use: DictionaryUse) -> bool:
 
 def _repeats(values: pa.ChunkedArray) -> bool:
     """Whether at most a tenth of the values that are not null are distinct; never, where there is none."""
-    limit: float = (len(values) - values.null_count) * _MAX_DISTINCT_SHARE
-    # Ids show themselves in a part of the rows: more distinct values there are too many for all.
     some = values.slice(0, len(values) // _PART)
-    return _distinct(some) <= limit and 0 < _distinct(values) <= limit
+    distinct = _distinct(some)
+    if 0 < distinct <= _most_distinct(some):
+        return True  # with more rows the share falls, or stays where they are sorted
+    # Ids show themselves in a part of the rows: more distinct values there are too many for all.
+    return distinct <= _most_distinct(values) and 0 < _distinct(values) <= _most_distinct(values)
+
+
+def _most_distinct(values: pa.ChunkedArray) -> float:
+    return (len(values) - values.null_count) * _MAX_DISTINCT_SHARE
 
 
 def _distinct(values: pa.ChunkedArray) -> int:

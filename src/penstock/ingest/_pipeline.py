@@ -105,6 +105,11 @@ class IngestPipeline(Pipeline):
         return self._key
 
     @property
+    def settled(self) -> CycleResult:
+        """What was settled since this one was made."""
+        return self._settled
+
+    @property
     def figures(self) -> Figures:
         """What was settled since the start of the program."""
         return Figures.of(self._settled)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TextIO
@@ -11,19 +11,18 @@ import pyarrow as pa
 
 from penstock.base import Clock, Failpoints
 from penstock.ingest._compiled_decoder import open_decoder
-from penstock.ingest._config import PipelineConfig
+from penstock.ingest._crew import Crew
 from penstock.ingest._decoder import Decoder, DecoderOptions
 from penstock.ingest._figures import Figures
 from penstock.ingest._load import IngestConfig
-from penstock.ingest._pipeline import IngestOptions, IngestPipeline
+from penstock.ingest._pipeline import IngestOptions
 from penstock.ingest._plan import FileVersion
 from penstock.storage import StoragePool
 from penstock.telemetry import Progress, ProgressRow, get_logger, plain_line
 from penstock.topology import (
-    FailurePolicy,
     PipelineContext,
+    PipelineSpec,
     Stats,
-    Supervision,
     TaskOutput,
     make_context,
     run_pipelines,
@@ -52,7 +51,7 @@ class IngestReport:
     """What a run did."""
 
     pipelines: tuple[PipelineReport, ...]
-    """In the order of the configuration."""
+    """In the order of the configuration; those that a reload removed are not among them."""
 
     exit_code: int
     """0 where all is done, or a follower was stopped and drained; else as the command line exits."""
@@ -83,6 +82,9 @@ class RunSettings:
     failpoints: Failpoints = field(default_factory=Failpoints)
     """Crossed at the points of the protocol."""
 
+    reload: Callable[[], IngestConfig] | None = None
+    """Reads the configuration again, at SIGHUP; None leaves the signal alone. Not with work that ends."""
+
     clock: Clock | None = None
     """The machine's, unless a test says otherwise."""
 
@@ -91,7 +93,9 @@ async def run_ingest(config: IngestConfig, settings: RunSettings) -> IngestRepor
     """Run all pipelines to their ends. A pipeline that fails is part of the report, never raised.
 
     SIGINT, SIGTERM or SIGQUIT lets the plans in hand finish, a second one cancels; in the main
-    thread only.
+    thread only. With `settings.reload`, SIGHUP reads the configuration again: pipelines that have
+    changed, or are gone, drain, and what is new starts then; all others go on untouched. What
+    cannot be taken over is logged, and changes nothing.
 
     Raises:
         AddressError: The address of the metrics cannot be listened on; nothing was started.
@@ -100,34 +104,26 @@ async def run_ingest(config: IngestConfig, settings: RunSettings) -> IngestRepor
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
     pool = StoragePool(connection_pooling=config.shared.connection_pooling)
     context = make_context(config.shared, clock=settings.clock, storage_pool=pool)
-    pipelines = [
-        IngestPipeline(key, pipeline, context, _options(key, config, settings))
-        for key, pipeline in _chosen(config, settings).items()
-    ]
     ends = settings.once or settings.replay is not None
-    async with _shown(pipelines, context, settings.progress):
+    only = None if settings.replay is None else list(settings.replay)
+    crew = Crew(config, lambda key: _options(key, config, settings), only, ends=ends)
+    async with _shown(crew, context, settings.progress):
         stats = await run_pipelines(
             settings.metrics_address or (config.metrics.address if config.metrics else None),
             config.shared,
             "ingest",
-            lambda _: pipelines,
-            supervision=_supervision(config.shared.supervision, ends=ends),
+            lambda _: crew.specs(),
+            reload=_reload(crew, settings),
             context=context,
         )
-    return IngestReport(_reports(pipelines, stats), _exit_code(pipelines, stats, ends=ends))
+    return IngestReport(_reports(crew, stats), _exit_code(crew, stats))
 
 
-def _supervision(configured: Supervision, *, ends: bool) -> Supervision:
-    """Work with an end is not begun anew: whoever asked for it hears at once that it failed."""
-    if not ends or configured.on_failure is not FailurePolicy.RESTART:
-        return configured
-    return configured.model_copy(update={"on_failure": FailurePolicy.ISOLATE})
-
-
-def _chosen(config: IngestConfig, settings: RunSettings) -> Mapping[str, PipelineConfig]:
-    if settings.replay is None:
-        return config.pipelines
-    return {key: config.pipelines[key] for key in settings.replay}
+def _reload(crew: Crew, settings: RunSettings) -> Callable[[], list[PipelineSpec]] | None:
+    read = settings.reload
+    if read is None or crew.ends:
+        return None
+    return lambda: crew.follow(read())
 
 
 def _options(key: str, config: IngestConfig, settings: RunSettings) -> IngestOptions:
@@ -142,14 +138,14 @@ def _options(key: str, config: IngestConfig, settings: RunSettings) -> IngestOpt
 
 @asynccontextmanager
 async def _shown(
-    pipelines: Sequence[IngestPipeline], context: PipelineContext, stream: TextIO | None
+    crew: Crew, context: PipelineContext, stream: TextIO | None
 ) -> AsyncIterator[None]:
     """Show the progress while the block lasts."""
     if stream is None:
         yield
         return
     view = Progress(
-        lambda: [row for pipeline in pipelines for row in pipeline.progress()],
+        lambda: [row for pipeline in crew.current() for row in pipeline.progress()],
         clock=context.clock,
         stream=stream,
         write=_log_progress,
@@ -167,19 +163,18 @@ def _log_progress(row: ProgressRow) -> None:
     _log.info("progress", so_far=plain_line(row))
 
 
-def _exit_code(pipelines: Sequence[IngestPipeline], stats: Stats, *, ends: bool) -> int:
+def _exit_code(crew: Crew, stats: Stats) -> int:
     """A signal that came before work with an end was at its end is told, however well all drained."""
-    if stats.exit_code or not (ends and stats.signal):
+    if stats.exit_code or not (crew.ends and stats.signal):
         return stats.exit_code
-    return 0 if all(pipeline.finished for pipeline in pipelines) else 128 + stats.signal
+    return 0 if all(pipeline.finished for pipeline in crew.current()) else 128 + stats.signal
 
 
-def _reports(pipelines: Sequence[IngestPipeline], stats: Stats) -> tuple[PipelineReport, ...]:
+def _reports(crew: Crew, stats: Stats) -> tuple[PipelineReport, ...]:
     reports = []
-    for pipeline in pipelines:
-        outcome = stats.outcomes[pipeline.key]
+    for key, outcome in stats.outcomes.items():
         completed = isinstance(outcome, TaskOutput)
         message = outcome.message if isinstance(outcome, TaskOutput) else str(outcome)
         ended = "completed" if completed else type(outcome).__name__.lower()
-        reports.append(PipelineReport(pipeline.key, ended, message, pipeline.figures))
+        reports.append(PipelineReport(key, ended, message, crew.figures(key)))
     return tuple(reports)

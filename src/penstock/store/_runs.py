@@ -3,10 +3,12 @@
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from penstock.store._database import Database, Micros, micros
+from penstock.store._queue import take_fresh
 from penstock.store._rows import (
     AT_PLACE,
     RUN_COLUMNS,
@@ -70,10 +72,12 @@ class SqliteRuns(Store):
         lease: store.Lease | None = None,
         result: Any = None,
         artifacts: Sequence[executor.Artifact] = (),
+        onward: store.Onward | None = None,
     ) -> None:
         change = _Change(run, event, decision)
+        keep = partial(change.apply, lease=lease, result=result, artifacts=artifacts)
         await self._database.write(
-            partial(change.apply, lease=lease, result=result, artifacts=artifacts)
+            keep if onward is None else partial(_keep_both, keep, run, decision, onward)
         )
 
     async def results(self, tenant: str, run: str, steps: Collection[str]) -> Mapping[str, Any]:
@@ -308,6 +312,22 @@ class _Change:
             place = place_of(*self._id, happened.ref)
             db.execute(f"DELETE FROM attempt WHERE {AT_PLACE}", place)  # noqa: S608 - a constant
             db.execute(f"DELETE FROM timer WHERE {AT_PLACE} AND kind != 'step'", place)  # noqa: S608 - a constant
+
+
+def _keep_both(
+    keep: Callable[[sqlite3.Connection, Micros], None],
+    run: store.StoredRun,
+    decision: domain.Decision,
+    onward: store.Onward,
+    db: sqlite3.Connection,
+    now: Micros,
+) -> None:
+    """A decision, and the start of an attempt that it asks for."""
+    keep(db, now)
+    take_fresh(db, now, onward.lease, onward.lasting)
+    begun = event.AttemptStarted(onward.lease.attempt.ref)
+    second = _Change(replace(run, record=decision.state), begun, onward.decision)
+    second.apply(db, now, lease=onward.lease, result=None, artifacts=())
 
 
 def _keep_question(

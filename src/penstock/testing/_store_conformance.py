@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from penstock.testing._onward_conformance import OnwardConformance
 from penstock.testing._queue_conformance import QueueConformance
 from penstock.testing._store_bench import BROKEN, Bench, absent, make_pipeline, ref, refused
 from penstock.workflow import (
@@ -19,7 +20,7 @@ from penstock.workflow import (
 )
 
 
-class StoreConformance(QueueConformance):
+class StoreConformance(QueueConformance, OnwardConformance):
     """Subclass it in a test module, and supply `open_stores`."""
 
     def test_a_run_comes_back_as_it_was_kept_after_every_decision(self) -> None:

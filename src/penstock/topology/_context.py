@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from penstock.base import Clock
 from penstock.telemetry import HealthBoard, Metrics
@@ -34,6 +34,10 @@ class PipelineContext:
 
     seed: str = ""
     """What makes the jitter of this process differ from another's; same seed, same jitter."""
+
+    def for_one(self) -> "PipelineContext":
+        """The same, with a shutdown token that can also be requested for one pipeline alone."""
+        return replace(self, shutdown=self.shutdown.child())
 
     @asynccontextmanager
     async def permit(self, key: str) -> AsyncIterator[None]:

@@ -10,13 +10,14 @@ from penstock.topology._context import PipelineContext
 from penstock.topology._limiter import Limiter
 from penstock.topology._outcomes import Stats
 from penstock.topology._pipeline import Pipeline
-from penstock.topology._runner import PipelineRunner
+from penstock.topology._runner import PipelineRunner, Reload
 from penstock.topology._shutdown import Shutdown
+from penstock.topology._spec import PipelineSpec
 from penstock.topology._supervision import Supervision
 
 _log = get_logger("topology")
 
-Build = Callable[[PipelineContext], Sequence[Pipeline]]
+Build = Callable[[PipelineContext], Sequence[Pipeline | PipelineSpec]]
 """Makes the pipelines; it only puts objects together, and leaves all I/O to their `run`."""
 
 
@@ -56,6 +57,7 @@ async def run_pipelines(
     typetag: str,
     build: Build,
     *,
+    reload: Reload | None = None,
     supervision: Supervision | None = None,
     context: PipelineContext | None = None,
 ) -> Stats:
@@ -67,6 +69,9 @@ async def run_pipelines(
         global_config: The limits, the jitter and the supervision.
         typetag: What kind of pipelines they are.
         build: Makes them.
+        reload: Called in a thread at SIGHUP: reads the configuration again, and returns what is to
+            run from now on, as specs. What it raises is logged, and changes nothing. Without it
+            the signal is left alone.
         supervision: What a failure does, and how long a drain may take, instead of what
             `global_config` says.
         context: Instead of the one that `make_context(global_config)` returns.
@@ -79,7 +84,7 @@ async def run_pipelines(
     with _serving(shared, metrics_address):
         chosen = supervision or global_config.supervision
         runner = PipelineRunner(shared, typetag=typetag, supervision=chosen)
-        return await runner.run(build(shared))
+        return await runner.run(build(shared), reload=reload)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The token that tells all work of one run to finish."""
 
 import asyncio
+from itertools import count
+from weakref import WeakValueDictionary
 
 from penstock.base import Clock
 
@@ -16,6 +18,16 @@ class Shutdown:
         self._clock = clock
         self._event = asyncio.Event()
         self._reason = ""
+        self._numbers = count()
+        self._children: WeakValueDictionary[int, Shutdown] = WeakValueDictionary()
+
+    def child(self) -> "Shutdown":
+        """A token for a part of the run: requested with this one, and alone without this one."""
+        made = Shutdown(self._clock)
+        self._children[next(self._numbers)] = made
+        if self.requested:
+            made.request(self._reason)
+        return made
 
     @property
     def requested(self) -> bool:
@@ -32,6 +44,8 @@ class Shutdown:
         if not self._event.is_set():
             self._reason = reason
             self._event.set()
+            for child in list(self._children.values()):
+                child.request(reason)
 
     async def wait(self) -> None:
         """Return once it is requested."""

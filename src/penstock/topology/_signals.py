@@ -11,8 +11,12 @@ HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 
 
 @contextmanager
-def listening(heard: Callable[[int, str], None]) -> Iterator[None]:
+def listening(
+    heard: Callable[[int, str], None], reload: Callable[[], object] | None = None
+) -> Iterator[None]:
     """Call `heard(number, name)` on the running loop for each signal while the block lasts.
+
+    SIGHUP calls `reload`; where there is none, it is left alone.
 
     The handlers from before come back afterwards. Outside the main thread signals belong to
     somebody else, and nothing is changed.
@@ -21,9 +25,12 @@ def listening(heard: Callable[[int, str], None]) -> Iterator[None]:
         yield
         return
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in HANDLED}
+    handled = (*HANDLED, signal.SIGHUP) if reload else HANDLED
+    before = {number: signal.getsignal(number) for number in handled}
     for number in HANDLED:
         loop.add_signal_handler(number, heard, int(number), number.name)
+    if reload:
+        loop.add_signal_handler(signal.SIGHUP, reload)
     try:
         yield
     finally:

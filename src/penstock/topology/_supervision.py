@@ -57,6 +57,25 @@ class Supervision(Config):
         )
 
 
+class PipelineSupervision(Config):
+    """How one pipeline is looked after, where it differs from the others."""
+
+    on_failure: FailurePolicy | None = None
+    """What its failure does; by default as in `global.supervision`."""
+
+    retry: RetryPolicy | None = None
+    """How soon and how often it is started again; as a whole instead of `global.supervision.retry`."""
+
+    stable_after: Duration | None = None
+    """After how long without failing it starts again from the first backoff; by default as in `global.supervision`."""
+
+    def over(self, shared: Supervision) -> Supervision:
+        """What is written here, and for the rest what all share."""
+        own = {name: getattr(self, name) for name in type(self).model_fields}
+        written = {name: value for name, value in own.items() if value is not None}
+        return shared.model_copy(update=written)
+
+
 def final(error: Exception) -> bool:
     """Whether another start cannot help: a person must change something first."""
     if isinstance(error, PipelineError):

@@ -60,6 +60,21 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Onward:
+    """An attempt that a decision asks for, claimed and begun in the transaction that keeps the decision.
+
+    Who has just ended one attempt goes on with the next, without a second and a third transaction.
+    """
+
+    lease: Lease
+    """Of an attempt that nobody has held yet, with its job; `until` is set by the store."""
+
+    lasting: timedelta
+    decision: Decision
+    """What `decide` answered to its `AttemptStarted`, on the state of the first decision."""
+
+
+@dataclass(frozen=True)
 class OutboxEvent:
     """A domain event on its way out."""
 
@@ -158,6 +173,7 @@ class Store(Protocol):
         lease: Lease | None = None,
         result: Any = None,
         artifacts: Sequence[Artifact] = (),
+        onward: Onward | None = None,
     ) -> None:
         """Keep one decision whole: rows, history, timers, attempts to be claimed, domain events.
 
@@ -172,10 +188,12 @@ class Store(Protocol):
                 Its handle is kept with it.
             result: What a successful attempt returned; JSON of at most 64 KiB.
             artifacts: What it left.
+            onward: An attempt to be claimed and begun with it, within the limits that hold for
+                `WorkQueue.claim`; both decisions are kept, or none.
 
         Raises:
-            ConflictError: The run has another `version` by now, the lease is gone, or there is no
-                more room to admit the run.
+            ConflictError: The run has another `version` by now, the lease is gone, there is no
+                more room to admit the run, or the attempt cannot be gone on with.
         """
         ...
 

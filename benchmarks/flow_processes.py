@@ -1,0 +1,118 @@
+"""A stage of processes, and what the standard library has in its place; all in a steady state."""
+
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from multiprocessing.queues import Queue
+from threading import Thread
+from typing import Any
+
+from benchmarks.flow_work import CAPACITY, WARM, WORKERS, compute, double, per_message, steady
+from penstock import Flow, stage
+
+_SPAWN = get_context("spawn")
+_WARM_COMPUTED = 64
+
+
+@stage(pool="process", workers=WORKERS, chunk=256)
+def double_in_chunks(number: int) -> int:
+    """The hop, 256 messages at a time."""
+    return number * 2
+
+
+@stage(pool="process", workers=WORKERS, chunk=1)
+def double_singly(number: int) -> int:
+    """The hop, a message at a time."""
+    return number * 2
+
+
+compute_in_processes = stage(pool="process", workers=WORKERS)(compute)
+
+
+def measured(over: Any, source: Iterable[Any], messages: int, warm: int) -> float:
+    """Seconds per message of a flow over a stage; the clock starts when `warm` messages have come out."""
+    seen = 0
+    marks: list[tuple[float, int]] = []
+    ended = 0.0
+
+    def collect(numbers: list[Any]) -> None:
+        nonlocal seen, ended
+        seen += len(numbers)
+        ended = time.perf_counter()
+        if not marks and seen >= warm:
+            marks.append((ended, seen))
+
+    sink = stage(batch=256, within="1ms", pool="async")(collect)
+    (Flow("bench", capacity=CAPACITY) | source | over | sink).run()
+    assert seen == messages + warm
+    started, done = marks[0]
+    return (ended - started) / (seen - done)
+
+
+def process_chunks(messages: int) -> float:
+    """Seconds per message, 256 per hop."""
+    return measured(double_in_chunks, range(messages + WARM), messages, WARM)
+
+
+def process_single(messages: int) -> float:
+    """Seconds per message, one per hop."""
+    return measured(double_singly, range(messages + WARM), messages, WARM)
+
+
+def cpu_map(messages: int) -> float:
+    """Seconds per message of a function that takes some milliseconds."""
+    source = range(messages + _WARM_COMPUTED)
+    return measured(compute_in_processes, source, messages, _WARM_COMPUTED)
+
+
+def ideal_map(messages: int) -> float:
+    """The same in this process, as if that many could do it without any cost."""
+    return per_message(messages, lambda: len(list(map(compute, range(messages))))) / WORKERS
+
+
+def executor_map(messages: int) -> float:
+    """Seconds per message of the standard library's pool, 256 per hop."""
+    with ProcessPoolExecutor(WORKERS, mp_context=_SPAWN) as pool:
+        list(pool.map(double, range(WARM), chunksize=256))
+        return per_message(
+            messages, lambda: len(list(pool.map(double, range(messages), chunksize=256)))
+        )
+
+
+def _serve(above: "Queue[int | None]", below: "Queue[int | None]") -> None:
+    while (number := above.get()) is not None:
+        below.put(double(number))
+    below.put(None)
+
+
+def _over_queues(count: int) -> Iterator[int]:
+    above: Queue[int | None] = _SPAWN.Queue(CAPACITY)
+    below: Queue[int | None] = _SPAWN.Queue(CAPACITY)
+    workers = [_SPAWN.Process(target=_serve, args=(above, below)) for _ in range(WORKERS)]
+
+    def feed() -> None:
+        for number in range(count):
+            above.put(number)
+        for _ in workers:
+            above.put(None)
+
+    feeder = Thread(target=feed)
+    for worker in workers:
+        worker.start()
+    feeder.start()
+    ends = 0
+    while ends < WORKERS:
+        number = below.get()
+        if number is None:
+            ends += 1
+        else:
+            yield number
+    feeder.join()
+    for worker in workers:
+        worker.join()
+
+
+def bare_queues(messages: int) -> float:
+    """Seconds per message of `multiprocessing.Queue`, one per hop."""
+    return steady(messages, _over_queues)
