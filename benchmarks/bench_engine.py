@@ -53,8 +53,8 @@ class Figure:
     rate: float | None
 
 
-def python_of(name: str) -> Path:
-    """The Python of an environment with this peer, made where it is missing.
+def python_of(name: str, packages: Sequence[str] = ()) -> Path:
+    """The Python of an environment with this peer, or these packages, made where it is missing.
 
     Raises:
         MissingError: It cannot be installed.
@@ -67,7 +67,9 @@ def python_of(name: str) -> Path:
     try:
         quiet: list[str | Path] = [uv, "--quiet"]
         _output([*quiet, "venv", "--clear", "--python", sys.executable, place], _INSTALL_S)
-        _output([*quiet, "pip", "install", "--python", python, *PEERS[name]], _INSTALL_S)
+        _output(
+            [*quiet, "pip", "install", "--python", python, *(packages or PEERS[name])], _INSTALL_S
+        )
     except OSError as error:
         raise MissingError(str(error)) from error
     ready.touch()

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -19,6 +19,9 @@ from penstock.kanban._errors import (
 )
 from penstock.kanban._places import Places, is_token, token_names
 from penstock.kanban._token import SUFFIX, Priority, Token, decode
+
+_NO_LOCK = nullcontext()
+_SAMPLE, _SAMPLE_PER_SHELF = 500, 16
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class Bucket:
         self._sizes: dict[str, int] = {}
         self._unique = f"{os.getpid()}-{token_hex(4)}"
         self._numbers = count()
+        self._translated = translated(str(path))
 
     @property
     def name(self) -> str:
@@ -148,7 +152,7 @@ class Bucket:
             self.failpoints.cross("bucket.written")
             try:
                 with self.entry():
-                    for token, path in self._admitted(written):
+                    for token, path in self._admitted(written) if self.limit else written:
                         self._enter(token, path)
                         entered += 1
                         self.failpoints.cross("bucket.put")
@@ -171,9 +175,6 @@ class Bucket:
         return written
 
     def _admitted(self, written: Sequence[tuple[Token, str]]) -> Iterator[tuple[Token, str]]:
-        if not self.limit:
-            yield from written
-            return
         room = self.room()
         for token, path in written:
             if not room.take(token.size):
@@ -199,7 +200,7 @@ class Bucket:
 
     def entry(self) -> AbstractContextManager[None]:
         """The lock under which tokens are counted and enter; none where there is no limit."""
-        return locked(self.places.lock) if self.limit else nullcontext()
+        return locked(self.places.lock) if self.limit else _NO_LOCK
 
     def room(self) -> "Room":
         """What is left of the limit now; exact while the lock of `entry` is held.
@@ -239,11 +240,13 @@ class Bucket:
     def counts(self) -> Counts:
         """How many tokens lie where, and since when the oldest waits; without reading any of them."""
         waiting, oldest = 0, 0.0
+        sample = _SAMPLE_PER_SHELF if self.places.fan_out else _SAMPLE
         for shelf in self.shelves():
             names = token_names(shelf)
             waiting += len(names)
             if names:
-                oldest = min(filter(None, (oldest, _oldest(shelf, names))), default=0.0)
+                found = _oldest(shelf, names, sample)
+                oldest = min(filter(None, (oldest, found)), default=0.0)
         return Counts(
             waiting,
             len(_claims(self.places)),
@@ -294,11 +297,9 @@ class Bucket:
             raise TokenError(path, f"cannot be read: {error.strerror}") from error
         return decode(data, place=path, stem=stem)[0]
 
-    @contextmanager
-    def translated(self) -> Iterator[None]:
+    def translated(self) -> AbstractContextManager[None]:
         """Turn what the system says into an error that names this bucket and the way out."""
-        with translated(str(self.path)):
-            yield
+        return self._translated
 
 
 class Room:
@@ -334,9 +335,9 @@ def _claims(places: Places) -> dict[str, str]:
     return {name: worker for worker in places.workers() for name in token_names(worker)}
 
 
-def _oldest(shelf: str, names: Sequence[str]) -> float:
-    """When the oldest of a few hundred arrived; of more, the oldest of a sample by name."""
-    step = max(len(names) // 500, 1)
+def _oldest(shelf: str, names: Sequence[str], sample: int) -> float:
+    """When the oldest of `sample` tokens arrived; of more, the oldest of about so many by name."""
+    step = max(len(names) // sample, 1)
     found = []
     for name in names[::step]:
         try:

@@ -99,8 +99,8 @@ class Disk:
         """The whole of a small file."""
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            data = os.read(descriptor, 65_536)
-            if len(data) < 65_536:
+            data = os.read(descriptor, 16_384)
+            if len(data) < 16_384:
                 return data
             parts = [data]
             while data := os.read(descriptor, 1 << 20):

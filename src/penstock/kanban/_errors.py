@@ -1,9 +1,8 @@
 """What can go wrong on a board."""
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 
 from penstock.base import PenstockError
 
@@ -137,11 +136,28 @@ class CommandRefusedError(KanbanError):
         return self.reason
 
 
-@contextmanager
-def translated(place: str) -> Iterator[None]:
-    """Turn what the system says into an error that names the place and the way out."""
-    try:
-        yield
-    except OSError as error:
-        words = _WORDS.get(error.errno or 0) or error.strerror or str(error)
-        raise BucketError(str(error.filename or place), words) from error
+class translated:  # noqa: N801 - reads as the function that it would be, were it not entered per token
+    """Turn what the system says into an error that names the place and the way out.
+
+    Holds nothing but the place: one may be entered any number of times, also within itself.
+    """
+
+    __slots__ = ("_place",)
+
+    def __init__(self, place: str) -> None:
+        """Name the place."""
+        self._place = place
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Translate."""
+        if isinstance(error, OSError):
+            words = _WORDS.get(error.errno or 0) or error.strerror or str(error)
+            raise BucketError(str(error.filename or self._place), words) from error

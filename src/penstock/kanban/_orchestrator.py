@@ -25,8 +25,9 @@ from penstock.telemetry import HealthBoard, Metrics, TelemetryServer, get_logger
 
 _TICK_S = 0.5
 _IDLE_TICK_S = 0.1
+_QUIET_TICK_S = 1.0
 _JANITOR_S = 30.0
-_FEED_S = 0.2
+_FEED_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -187,14 +188,13 @@ class Orchestrator:
     async def _tick(self) -> None:
         """Keep the ledger, let more tokens in, look after the dead of others, notice the end."""
         since_janitor = 0.0
-        pause = _IDLE_TICK_S if self._until_idle else _TICK_S
+        shortest = pause = _IDLE_TICK_S if self._until_idle else _TICK_S
         while True:
             await asyncio.sleep(pause)
             since_janitor += pause
             try:
-                await asyncio.to_thread(self._keeper.look)
-                await asyncio.to_thread(self._seeder.seed, self._sample)
-                self._rates.look()
+                busy = await asyncio.to_thread(self._keep)
+                pause = shortest if busy or self._until_idle else _QUIET_TICK_S
                 if since_janitor > _JANITOR_S:
                     since_janitor = 0.0
                     await asyncio.to_thread(self._recover)
@@ -203,6 +203,11 @@ class Orchestrator:
             if self._until_idle and await asyncio.to_thread(self._idle):
                 self._finished = True
                 self._stop.set()
+
+    def _keep(self) -> bool:
+        """Whether anything has happened since the last time."""
+        noted, seeded = self._keeper.look(), self._seeder.seed(self._sample)
+        return self._rates.look() or bool(noted or seeded)
 
     def _idle(self) -> bool:
         """Nothing waits, is worked on, or will come back: seen in the order in which tokens move."""

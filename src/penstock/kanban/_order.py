@@ -3,9 +3,10 @@
 import heapq
 import os
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from penstock.kanban._places import Places, is_token
 from penstock.kanban._token import Priority
@@ -14,10 +15,10 @@ _KEPT = 16_384
 _FRESH_S = 0.05
 _OLDEST_TURN = 8
 _RESCAN_S = 2.0
+_LOOKED_S = 0.002
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A file that was seen waiting; another worker may have it by now."""
 
     since: float
@@ -30,13 +31,16 @@ class Order:
     """The candidates of one bucket, for one worker.
 
     A directory is read again only when its time of modification says that something came or went,
-    and every two seconds. One claim in eight goes to the token that waits longest whatever its
-    priority, so that low ones are late but never forgotten.
+    and every two seconds; while there are candidates, the urgent lane is asked for every claim, the
+    others every two milliseconds. One claim in eight goes to the token that waits longest
+    whatever its priority, so that low ones are late but never forgotten.
     """
 
     def __init__(self, places: Places, *, wall: Callable[[], float], seed: str) -> None:
-        self._lanes = [_Lane(places.shelves(priority), wall) for priority in Priority]
         self._delayed = _Lane([places.delayed], wall, due=True)
+        self._urgent, *others = (_Lane(places.shelves(priority), wall) for priority in Priority)
+        self._lanes = [self._delayed, self._urgent, *others]
+        self._looked = 0.0
         self._turn = 0
         self._losses = 0
         self._chance = random.Random(seed)  # noqa: S311 - spreads rivals, guards nothing
@@ -44,12 +48,25 @@ class Order:
     def candidates(self) -> Iterator[Candidate]:
         """The next one each time, until there is none; say `lost` or `won` in between.
 
-        Each directory is read once at most, so that what cannot be taken yet is met once.
+        Before there is none every directory is looked at, once, so that what cannot be taken yet
+        does not come up for ever.
         """
-        for lane in (*self._lanes, self._delayed):
+        looked = time.monotonic() - self._looked > _LOOKED_S
+        if looked:
+            self._look()
+        self._urgent.looked = False
+        while True:
+            while (found := self._next()) is not None:
+                yield found
+            if looked:
+                return
+            looked = True
+            self._look()
+
+    def _look(self) -> None:
+        self._looked = time.monotonic()
+        for lane in self._lanes:
             lane.looked = False
-        while (found := self._next()) is not None:
-            yield found
 
     def won(self) -> None:
         """The last candidate was claimed."""
@@ -62,12 +79,12 @@ class Order:
 
     def put_off(self, candidate: Candidate) -> None:
         """It could not be taken yet; look at its directory again."""
-        for lane in (*self._lanes, self._delayed):
+        for lane in self._lanes:
             lane.look_again(candidate.folder)
 
     def put_back(self, candidate: Candidate) -> None:
         """It was not tried; it stays the next."""
-        for lane in (*self._lanes, self._delayed):
+        for lane in self._lanes:
             if candidate.folder in lane.folders:
                 lane.queue.appendleft(candidate)
 
@@ -76,7 +93,7 @@ class Order:
         return self._delayed.next_due
 
     def _next(self) -> Candidate | None:
-        lanes = [lane for lane in (self._delayed, *self._lanes) if lane.fill()]
+        lanes = [lane for lane in self._lanes if lane.queue or (not lane.looked and lane.fill())]
         if not lanes:
             return None
         if self._turn % _OLDEST_TURN == _OLDEST_TURN - 1:
@@ -103,19 +120,18 @@ class _Lane:
         self._read.pop(folder, None)
 
     def fill(self) -> bool:
-        """Whether there is a candidate, after a look at the directories where that is needed."""
-        if self.queue or self.looked:
-            return bool(self.queue)
+        """Look at the directories, and say whether there is a candidate."""
         self.looked = True
         now = self._wall()
         changed = [folder for folder in self.folders if self._changed(folder, now)]
         if not changed:
             return False
-        found = [candidate for folder in changed for candidate in self._entries(folder, now)]
+        seen = (candidate for folder in changed for candidate in self._entries(folder, now))
+        found = heapq.nsmallest(_KEPT + 1, seen)  # never all of them in memory
         if len(found) > _KEPT:
-            found = heapq.nsmallest(_KEPT, found)
+            found.pop()
             self._read.clear()
-        self.queue.extend(sorted(found))
+        self.queue.extend(found)
         return bool(self.queue)
 
     def _changed(self, folder: str, now: float) -> bool:

@@ -110,7 +110,7 @@ class Places:
 
 def token_names(path: str) -> list[str]:
     """The names of the token files in a directory."""
-    return [name for name in names_in(path) if is_token(name)]
+    return [name for name in names_in(path) if name.endswith(SUFFIX) and name[0] != "."]
 
 
 def is_token(name: str) -> bool:

@@ -25,12 +25,15 @@ class Rates:
         for path in folder.iterdir() if folder.is_dir() else ():
             path.unlink()  # of an earlier run
 
-    def look(self) -> None:
-        """Read the tallies, and forget what is older than a minute."""
+    def look(self) -> bool:
+        """Read the tallies, forget what is older than a minute, and say whether they have changed."""
         now = self._clock()
         while len(self._looks) > 1 and self._looks[1][0] < now - _WINDOW_S:
             self._looks.popleft()
-        self._looks.append((now, self.totals()))
+        totals = self.totals()
+        changed = not self._looks or self._looks[-1][1] != totals
+        self._looks.append((now, totals))
+        return changed
 
     def totals(self) -> dict[str, Counter[str]]:
         """Per filter: `done`, `failed`, `retried` and `bytes`, since the board was started."""

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from penstock.kanban._bucket import Bucket
+from penstock.kanban._bucket import Bucket, Room
 from penstock.kanban._errors import OTHER_FILE_SYSTEM, BucketError, TokenError, TokenExistsError
 from penstock.kanban._order import Candidate, Order
 from penstock.kanban._returning import put_back, refuse
@@ -21,7 +21,7 @@ _FRESH: dict[str, Any] = {"attempts": 0, "reason": "", "not_before": ""}
 """A token that moves on starts anew in its next bucket."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Claim:
     """A token in the hands of a worker, until that settles it or dies."""
 
@@ -90,36 +90,42 @@ class Seat:
             BucketError: The directory does not allow it; nothing is lost.
         """
         claims: list[Claim] = []
-        with self.bucket.translated(), ExitStack() as locks:
-            locks.enter_context(self.bucket.entry())
-            room = None
-            if self.into is not None and self.into.limit:
-                locks.enter_context(self.into.entry())
-                room = self.into.room()
-                if not room.open:
-                    return claims
-            for candidate in self._order.candidates():
-                claim = self._take(candidate)
-                if claim is None:
-                    continue
-                if room is not None and not room.take(claim.token.size):
-                    self._undo(claim, candidate)
-                    break
-                claims.append(claim)
-                if len(claims) == limit:
-                    break
+        into = self.into
+        with self.bucket.translated(), self.bucket.entry():
+            if into is None or not into.limit:
+                self._claim(limit, claims, None)
+            else:
+                with into.entry():
+                    room = into.room()
+                    if not room.open:
+                        return claims
+                    self._claim(limit, claims, room)
         self.bucket.failpoints.cross("seat.claimed")
         return claims
+
+    def _claim(self, limit: int, claims: list[Claim], room: Room | None) -> None:
+        start = stamp(self.bucket.clock.now())
+        for candidate in self._order.candidates():
+            claim = self._take(candidate, start)
+            if claim is None:
+                continue
+            if room is not None and not room.take(claim.token.size):
+                self._undo(claim, candidate)
+                break
+            claims.append(claim)
+            if len(claims) == limit:
+                break
 
     def claim_ids(self, ids: Sequence[str]) -> list[Claim]:
         """Claim those tokens that wait, and are still there; room downstream is not asked for."""
         claims = []
+        start = stamp(self.bucket.clock.now())
         with self.bucket.translated(), self.bucket.entry():
             for identity in ids:
                 word, path = self.bucket.places.find(identity) or ("", "")
                 if word == "waiting":
                     folder, name = os.path.split(path)
-                    claim = self._take(Candidate(0.0, name, folder))
+                    claim = self._take(Candidate(0.0, name, folder), start)
                     claims += [claim] if claim else []
         return claims
 
@@ -144,7 +150,11 @@ class Seat:
         """
         if self.into is None:
             raise BucketError(str(self.bucket.path), "this seat has no bucket to move tokens into")
-        written = [(claim, self._visited(claim, token, "done", **_FRESH)) for claim, token in moves]
+        end = stamp(self.bucket.clock.now())
+        written = [
+            (claim, self._visited(claim, token, "done", end=end, **_FRESH))
+            for claim, token in moves
+        ]
         alone = len(written) == 1
         with self.bucket.translated():
             for claim, token in written:
@@ -231,7 +241,7 @@ class Seat:
             put_back(self.bucket, claim.path, claim.token)
         del self.hands[claim.path]
 
-    def _take(self, candidate: Candidate) -> Claim | None:
+    def _take(self, candidate: Candidate, start: str) -> Claim | None:
         """Read, then rename: what our programs wrote is whole and never changes while it waits."""
         disk, path = self.bucket.disk, f"{candidate.folder}/{candidate.name}"
         stem = candidate.name.removesuffix(SUFFIX)
@@ -260,7 +270,7 @@ class Seat:
         if token is None:
             refuse(self.bucket, target, problem)
             return None
-        claim = Claim(token, target, stamp(self.bucket.clock.now()))
+        claim = Claim(token, target, start)
         self.hands[target] = claim
         return claim
 
@@ -270,9 +280,16 @@ class Seat:
         self._order.put_back(candidate)
 
     def _visited(
-        self, claim: Claim, token: Token, result: str, *, why: str = "", **changes: Any
+        self,
+        claim: Claim,
+        token: Token,
+        result: str,
+        *,
+        why: str = "",
+        end: str = "",
+        **changes: Any,
     ) -> Token:
-        end = stamp(self.bucket.clock.now())
+        end = end or stamp(self.bucket.clock.now())
         visit = Visit(self.stage, self.worker, claim.start, end, result, why)
         return token.with_visit(visit, **changes)
 

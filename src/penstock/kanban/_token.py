@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 from penstock.kanban._errors import TokenError
@@ -81,7 +82,8 @@ class Token:
     """Everything else that the file holds; filters read and write it."""
 
     def __post_init__(self) -> None:
-        if not _ID.fullmatch(self.id) or len(self.id.encode()) > 200:
+        identity = self.id
+        if not _ID.fullmatch(identity) or (not identity.isascii() and len(identity.encode()) > 200):
             raise TokenError(
                 f"{self.id!r}",
                 "expected an id of 1 to 200 bytes that starts with no dot or blank and holds no slash",
@@ -109,7 +111,21 @@ class Token:
 
     def with_visit(self, visit: Visit, **changes: Any) -> "Token":
         """A copy with one more visit in its history, of which the last 200 are kept."""
-        return replace(self, history=(*self.history, visit)[-_HISTORY_KEPT:], **changes)
+        history = (*self.history, visit)[-_HISTORY_KEPT:]
+        if changes.keys() - _OF_A_VISIT:
+            return replace(self, history=history, **changes)
+        return Token(  # three times as fast as `replace`, once per token and stage
+            self.id,
+            self.processing_bucket,
+            self.done_bucket,
+            self.priority,
+            self.data,
+            changes.get("attempts", self.attempts),
+            history,
+            changes.get("reason", self.reason),
+            changes.get("not_before", self.not_before),
+            self.fields,
+        )
 
     @classmethod
     def parse(cls, text: str, *, place: str) -> "Token":
@@ -149,7 +165,8 @@ class Token:
     def encode(self) -> bytes:
         """The JSON document, one line per part, ending in a line feed."""
         values: dict[str, Any] = {"barcode": self.id}
-        values |= {key: getattr(self, key) for key in _TEXTS if getattr(self, key)}
+        texts = zip(_TEXTS, _texts(self), strict=True)
+        values |= {key: text for key, text in texts if text}
         if self.priority is not Priority.NORMAL:
             values["priority"] = self.priority.value
         if self.data:
@@ -160,14 +177,30 @@ class Token:
         if self.history:
             values["history"] = [_plain(visit) for visit in self.history]
         values["format"] = FORMAT
-        return _encode(values).encode() + b"\n"
+        return (_encode(values) + "\n").encode()
 
 
-# Made once: json.dumps makes an encoder for every call that does not use its defaults.
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",\n ", ": ")).encode
+def _encoder() -> Callable[[Any], str]:
+    """What `json.dumps` does with these arguments, which makes an encoder for every call."""
+    plain = json.JSONEncoder(ensure_ascii=False, separators=(",\n ", ": "))
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return plain.encode
+    text = json.encoder.encode_basestring
+    options = {"sort_keys": False, "skipkeys": False, "allow_nan": True}
+    encode = make(None, plain.default, text, None, ": ", ",\n ", **options)
+    return lambda value: "".join(encode(value, 0))
+
+
 _TEXTS = ("processing_bucket", "done_bucket", "reason", "not_before")
+_texts = attrgetter(*_TEXTS)
+_encode = _encoder()
+_scan = json.JSONDecoder().raw_decode
+_OF_A_VISIT = {"attempts", "reason", "not_before"}
+_DONE = {"done_bucket", "storage_bucket"}
 _KNOWN = {
-    "barcode", "id", "storage_bucket", "priority", "data", "attempts", "history", "format", *_TEXTS,
+    "barcode", "id", "processing_bucket", "done_bucket", "storage_bucket", "priority", "data",
+    "attempts", "history", "reason", "not_before", "format",
 }  # fmt: skip
 
 
@@ -187,7 +220,7 @@ def decode(data: bytes, *, place: str, stem: str) -> tuple[Token, bool]:
         TokenError: It is not one.
     """
     try:
-        values = json.loads(data)
+        values = _parsed(data)
     except ValueError as error:
         raise TokenError(place, f"not JSON: {error}") from error
     if not isinstance(values, dict):
@@ -205,20 +238,31 @@ def decode(data: bytes, *, place: str, stem: str) -> tuple[Token, bool]:
     return token, values.get("format") == FORMAT
 
 
+def _parsed(data: bytes) -> Any:
+    """As `json.loads`, in half the time for what our programs have written."""
+    if data.startswith(b"{") and data.endswith(b"}\n"):
+        text = data.decode()
+        values, end = _scan(text)
+        if end == len(text) - 1:
+            return values
+    return json.loads(data)
+
+
 def _from_values(identity: str, values: dict[str, Any]) -> Token:
     if values.get("format", FORMAT) != FORMAT:
         raise ValueError(f"expected format {FORMAT!r}, got {values['format']!r}")
+    given = values.keys() & _KNOWN  # most tokens have few of them
     return Token(
-        id=identity,
-        processing_bucket=_text(values, "processing_bucket"),
-        done_bucket=_text(values, "done_bucket") or _text(values, "storage_bucket"),
-        priority=Priority(values.get("priority", "normal")),
-        data=tuple(DataRef(**reference) for reference in _list(values, "data")),
-        attempts=int(values.get("attempts", 0)),
-        history=tuple(Visit(**visit) for visit in _list(values, "history")),
-        reason=_text(values, "reason"),
-        not_before=_text(values, "not_before"),
-        fields={key: value for key, value in values.items() if key not in _KNOWN},
+        identity,
+        _text(values, "processing_bucket") if "processing_bucket" in given else "",
+        _text(values, "done_bucket") or _text(values, "storage_bucket") if given & _DONE else "",
+        Priority(values["priority"]) if "priority" in given else Priority.NORMAL,
+        tuple([DataRef(**reference) for reference in _list(values, "data")]),
+        int(values["attempts"]) if "attempts" in given else 0,
+        tuple([Visit(**visit) for visit in _list(values, "history")]),
+        _text(values, "reason") if "reason" in given else "",
+        _text(values, "not_before") if "not_before" in given else "",
+        {key: value for key, value in values.items() if key not in given},
     )
 
 
@@ -237,5 +281,5 @@ def _list(values: dict[str, Any], key: str) -> Sequence[Any]:
 
 
 def stamp(moment: datetime) -> str:
-    """A moment as tokens have it."""
+    """A moment of UTC as tokens have it."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
