@@ -191,6 +191,10 @@ class Bucket:
         for shelf in {self.door(token) for token in tokens}:
             self.disk.sync_directory(shelf)
 
+    def wall(self) -> float:
+        """The moment, in seconds since 1970."""
+        return self.clock.now().timestamp()
+
     def door(self, token: Token) -> str:
         """The directory that a token which comes in lies in."""
         return self.places.held if self.hold else self.places.shelf(token.id, token.priority)

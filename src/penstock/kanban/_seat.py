@@ -57,7 +57,7 @@ class Seat:
         self.stage = stage or bucket.name
         self._folder = f"{bucket.places.claimed}/{worker}"
         self._descriptor = -1
-        self._order = Order(bucket.places, wall=self._wall, seed=worker)
+        self._order = Order(bucket.places, wall=bucket.wall, seed=worker)
 
     def __enter__(self) -> Self:
         with self.bucket.translated():
@@ -255,7 +255,7 @@ class Seat:
             token, ours, problem = None, False, f"cannot be read: {error.strerror}"
         except TokenError as error:
             token, ours, problem = None, False, str(error)
-        if not ours and self._wall() - candidate.since < ADOPTED_AFTER_S:
+        if not ours and self.bucket.wall() - candidate.since < ADOPTED_AFTER_S:
             self._order.put_off(candidate)  # somebody may still be writing it
             return None
         target = f"{self._folder}/{candidate.name}"
@@ -331,6 +331,3 @@ class Seat:
         if self.bucket.sync:
             self.bucket.disk.sync_directory(target)
             self.bucket.disk.sync_directory(self._folder)
-
-    def _wall(self) -> float:
-        return self.bucket.clock.now().timestamp()
