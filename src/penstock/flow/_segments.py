@@ -67,7 +67,14 @@ class Segment:
 
     def give_back(self) -> None:
         """What was written is not sent."""
-        self._map[0] = 0
+        if not self._map.closed:
+            self._map[0] = 0
+
+    def close(self) -> None:
+        """Let go of it; the other end has a map of its own."""
+        if self.handle >= 0:
+            self.told()
+        self._map.close()
 
 
 class Segments:
@@ -75,6 +82,7 @@ class Segments:
 
     def __init__(self) -> None:
         self._kept: list[Segment] = []
+        self._closed = False
 
     @property
     def kept(self) -> int:
@@ -88,16 +96,20 @@ class Segments:
                 return segment
         # Payloads of about the same size fit into the same one.
         room = -(-(size + size // 8) // _PAGE) * _PAGE
-        if len(self._kept) == _MOST or room + sum(one.room for one in self._kept) > _TOTAL:
+        if (
+            self._closed
+            or len(self._kept) == _MOST
+            or room + sum(one.room for one in self._kept) > _TOTAL
+        ):
             return None
         self._kept.append(Segment(len(self._kept), room))
         return self._kept[-1]
 
     def close(self) -> None:
-        """Let go of descriptors that were never sent; maps go with their last use."""
-        for segment in self._kept:
-            if segment.handle >= 0:
-                segment.told()
+        """Let go of them: nothing more will be sent."""
+        self._closed = True
+        while self._kept:
+            self._kept.pop().close()
 
 
 class Lent:
@@ -119,6 +131,10 @@ class Lent:
         holder = (ctypes.c_ubyte * (len(shared) - _PAGE)).from_buffer(shared, _PAGE)
         weakref.finalize(holder, _free, shared, _FORKS[0]).atexit = False
         return pickle.PickleBuffer(holder).raw()[:size]
+
+    def close(self) -> None:
+        """Learn no more; each map goes with what was made of it."""
+        self._maps.clear()
 
 
 def _free(shared: mmap.mmap, forks: int) -> None:

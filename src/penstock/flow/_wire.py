@@ -156,6 +156,7 @@ class FrameReader:
 
     def close(self) -> None:
         """Let go of descriptors that were never used."""
+        self._lent.close()
         while self._handles:
             os.close(self._handles.pop())
 
