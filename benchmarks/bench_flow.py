@@ -40,82 +40,87 @@ PEERS = (
 )
 
 
-def bare() -> list[Comparison]:
-    """Against what the standard library has."""
-    chunks, single = flow_processes.process_chunks, flow_processes.process_single
-    payloads, computed = flow_payloads.through_a_stage, flow_processes.cpu_map
-    return [
-        Comparison(
-            "three async stages / asyncio.Queue",
-            flow_async.three_async,
-            flow_async.bare_queues,
-            2.0,
-            1.5,
-        ),
-        Comparison(
-            "three async stages, batch 64 / asyncio.Queue",
-            flow_async.three_batched,
-            flow_async.bare_queues,
-            0.4,
-            0.3,
-        ),
-        Comparison(
-            "three thread stages / queue.Queue",
-            flow_threads.three_threads,
-            flow_threads.bare_queues,
-            1.5,
-            share=0.25,
-        ),
-        Comparison(
-            "three thread stages, batch 64 / queue.Queue",
-            flow_threads.three_batched,
-            flow_threads.bare_queues,
-            0.3,
-            share=0.25,
-        ),
-        Comparison(
-            "process stage, chunk 1 / multiprocessing.Queue",
-            single,
-            flow_processes.bare_queues,
-            1.3,
-            share=0.1,
-        ),
-        Comparison(
-            "process stage, chunk 256 / executor.map", chunks, flow_processes.executor_map, 1.0, 0.8
-        ),
-        Comparison(
-            "8 MiB there and back / two copies", payloads, flow_payloads.copied, 3.0, share=2e-4
-        ),
-        Comparison(
-            "pickle over a pipe / 8 MiB there and back",
-            payloads,
-            flow_payloads.pickled,
-            3.0,
-            least=True,
-            share=2e-4,
-            near=False,
-        ),
-        Comparison(
-            "ideal / map that computes, 2 processes",
-            computed,
-            flow_processes.ideal_map,
-            0.9,
-            least=True,
-            share=0.002,
-        ),
-        Comparison(
-            "metrics exported and scraped / metrics off",
-            flow_async.three_exported,
-            flow_async.three_async,
-            1.1,
-            sure=True,
-        ),
-    ]
+BARE = (
+    Comparison(
+        "three async stages / asyncio.Queue",
+        flow_async.three_async,
+        flow_async.bare_queues,
+        2.0,
+        1.5,
+    ),
+    Comparison(
+        "three async stages, batch 64 / asyncio.Queue",
+        flow_async.three_batched,
+        flow_async.bare_queues,
+        0.4,
+        0.3,
+    ),
+    Comparison(
+        "three thread stages / queue.Queue",
+        flow_threads.three_threads,
+        flow_threads.bare_queues,
+        1.5,
+        share=0.25,
+    ),
+    Comparison(
+        "three thread stages, batch 64 / queue.Queue",
+        flow_threads.three_batched,
+        flow_threads.bare_queues,
+        0.3,
+        share=0.25,
+    ),
+    Comparison(
+        "process stage, chunk 1 / multiprocessing.Queue",
+        flow_processes.process_single,
+        flow_processes.bare_queues,
+        1.3,
+        share=0.1,
+    ),
+    Comparison(
+        "process stage, chunk 256 / executor.map",
+        flow_processes.process_chunks,
+        flow_processes.executor_map,
+        1.0,
+        0.8,
+    ),
+    Comparison(
+        "8 MiB there and back / two copies",
+        flow_payloads.through_a_stage,
+        flow_payloads.copied,
+        3.0,
+        share=2e-4,
+    ),
+    Comparison(
+        "pickle over a pipe / 8 MiB there and back",
+        flow_payloads.through_a_stage,
+        flow_payloads.pickled,
+        3.0,
+        least=True,
+        share=2e-4,
+        near=False,
+    ),
+    Comparison(
+        "ideal / map that computes, 2 processes",
+        flow_processes.cpu_map,
+        flow_processes.ideal_map,
+        0.9,
+        least=True,
+        share=0.002,
+    ),
+    Comparison(
+        "metrics exported and scraped / metrics off",
+        flow_async.three_exported,
+        flow_async.three_async,
+        1.1,
+        sure=True,
+    ),
+)
+"""Against what the standard library has."""
 
 
 def comparisons() -> tuple[list[Comparison], dict[str, str]]:
     """All that can be made here, and the peers that are missing, with the reason."""
-    found, missing = bare(), dict(NOT_COMPARED)
+    found, missing = [*BARE], dict(NOT_COMPARED)
     for case, peer, function, ours, share in PEERS:
         try:
             theirs: Timed = getattr(import_module(f"benchmarks.peers.flow_{peer}"), function)

@@ -174,7 +174,7 @@ def test_every_peer_of_the_flow_delivers_every_message(peer: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("comparison", bench_flow.bare(), ids=lambda one: one.case)
+@pytest.mark.parametrize("comparison", bench_flow.BARE, ids=lambda one: one.case)
 def test_every_figure_of_the_flow_can_be_taken(comparison: Comparison) -> None:
     assert comparison.ours(20) > 0
     assert comparison.peer(20) > 0

@@ -16,6 +16,7 @@ PAGES = (
     "docs/guides/build-a-flow.md",
     "docs/guides/exactly-once.md",
     "docs/guides/ingestion-in-production.md",
+    "docs/guides/run-many-flows.md",
     "docs/guides/run-pipelines.md",
     "docs/guides/test-a-flow.md",
     "docs/guides/watch-a-flow.md",

@@ -337,3 +337,38 @@ def test_a_run_that_goes_on_does_not_keep_others_from_their_turn(tmp_path: Path)
         assert order[:3] == [f"{first}/a", f"{second}/a", f"{first}/b"]
 
     asyncio.run(main())
+
+
+class Telling(FunctionExecutor):
+    """Tells of the first job that is named, which is before it is submitted."""
+
+    def __init__(self) -> None:
+        super().__init__(clock=SystemClock())
+        self.named = asyncio.Event()
+
+    def handle(self, work: executor.Work) -> executor.JobHandle:
+        self.named.set()
+        return super().handle(work)
+
+
+def test_an_engine_that_stops_before_a_job_is_submitted_hands_it_back(tmp_path: Path) -> None:
+    """What was begun in the store only is put up again; nobody has to wait for a lease to run out."""
+
+    async def main() -> None:
+        async with open_sqlite(tmp_path / "s") as stores:
+            doer = Telling()
+            engine = EmbeddedEngine(stores, {"shell": doer}, tmp_path)
+            async with engine.working():
+                run, _ = await engine.submit(request(PIPELINE))
+                await doer.named.wait()
+            assert not doer.begun
+            history = [happened for _, happened in await stores.archive.history("t", run)]
+            assert isinstance(history[-1], event.AttemptReturned)
+            other = FunctionExecutor(clock=SystemClock())
+            engine = EmbeddedEngine(stores, {"shell": other}, tmp_path)
+            async with engine.working():
+                ended = await asyncio.wait_for(engine.wait("t", run), 5)
+        assert ended.state is states.RunState.SUCCEEDED
+        assert other.begun == {f"{run}/a": 1, f"{run}/b": 1}
+
+    asyncio.run(main())

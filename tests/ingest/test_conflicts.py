@@ -78,6 +78,57 @@ def test_two_pipelines_may_share_a_place_for_dead_letters(tmp_path: Path) -> Non
     ).pipelines
 
 
+@pytest.mark.parametrize("state", ["in", "in/state", "t", "t/state", ".", "dlq", "t/.."])
+def test_the_state_directory_is_nobodys_place(tmp_path: Path, state: str) -> None:
+    """What is in it may be deleted at any time, and a table's vacuum would delete it."""
+    text = pipeline("a", "in", "t", "    error_handling: {dlq_path: dlq}\n")
+
+    found = problems(tmp_path, f"{text}state_dir: {state}\n")
+
+    assert found
+    assert all(" the state directory (" in line for line in found)
+
+
+@pytest.mark.parametrize("state", ["state", "in/_state", "t/.state", ".penstock"])
+def test_a_state_directory_out_of_the_way_is_fine(tmp_path: Path, state: str) -> None:
+    assert load(tmp_path, f"{pipeline('a', 'in', 't')}state_dir: {state}\n").pipelines
+
+
+def test_of_several_state_directories_the_last_one_counts(tmp_path: Path) -> None:
+    """The others are never used."""
+    first = f"{pipeline('a', 'in', 't')}state_dir: in\n"
+
+    assert load(tmp_path, first, "state_dir: state\n").pipelines
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "way_out"),
+    [
+        (("in", "t"), ("in", "t2"), "let one of them read it"),
+        (("in", "t"), ("in2", "t"), "let one pipeline have both sources"),
+        (("in", "t"), ("t", "t2"), "outside of every source"),
+    ],
+)
+def test_a_conflict_comes_with_a_way_out(
+    tmp_path: Path, first: tuple[str, str], second: tuple[str, str], way_out: str
+) -> None:
+    [found] = problems(tmp_path, pipeline("a", *first), pipeline("b", *second))
+
+    assert way_out in found
+
+
+def test_every_conflict_of_all_files_is_named_at_once(tmp_path: Path) -> None:
+    """Whoever corrects one at a time starts a dozen times."""
+    found = problems(
+        tmp_path,
+        pipeline("a", "in", "t"),
+        pipeline("b", "in", "t"),
+        f"{pipeline('a', 'in3', 't3')}state_dir: t3\n",
+    )
+
+    assert len(found) == 4
+
+
 def test_conflicts_are_reported_beside_other_problems(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, pipeline("a", "in", "t", "    plam: {}\n"), pipeline("b", "in", "t2"))

@@ -41,6 +41,47 @@ def test_a_backfill_cannot_starve_a_live_pipeline() -> None:
     assert asyncio.run(scenario()) == ["backfill", "backfill", "live"]
 
 
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 5), st.integers(1, 4))
+def test_whoever_holds_nothing_waits_for_no_more_grants_than_there_are_others(
+    seed: int, capacity: int, others: int
+) -> None:
+    """However many wait before it: a thousand downloads of backfills, and one of the live pipeline.
+
+    Between its grant and its next step, the other holders may end too, and theirs are granted.
+    """
+
+    async def scenario() -> list[int]:
+        chance, limiter, waits = random.Random(seed), Limiter(capacity, clock=FakeClock()), []
+
+        async def work(key: str) -> None:
+            async with limiter.hold(key):
+                for _ in range(chance.randrange(3)):
+                    await asyncio.sleep(0)
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(1000):
+                group.create_task(work(f"backfill-{number % others}"))
+            await asyncio.sleep(0)
+            for _ in range(20):
+                before = _granted(limiter)
+                async with limiter.hold("live"):
+                    waits.append(_granted(limiter) - before - 1)
+                waiting = limiter.statistics().waiting
+                for _ in range(chance.randrange(5)):
+                    await asyncio.sleep(0)
+            assert waiting > 300, "the backfills were to wait all the time"
+        return waits
+
+    waits = asyncio.run(scenario())
+
+    assert max(waits) <= others + capacity - 1
+
+
+def _granted(limiter: Limiter) -> int:
+    return sum(share.granted for share in limiter.statistics().shares.values())
+
+
 def test_pipelines_that_hold_alike_take_turns() -> None:
     """Among equals, whoever was served longest ago is next."""
 

@@ -130,7 +130,7 @@ class ProcessExecutor:
 
     def _frame(self, kind: str, content: Any) -> Frame:
         try:
-            return Frame((kind, content))
+            return Frame((kind, content), self._process.segments)
         except Exception as error:
             raise NotPicklableError(
                 self._stage.name, _culprit(content), f"{type(error).__name__}: {error}"

@@ -10,8 +10,9 @@ from collections import deque
 from multiprocessing import spawn
 from typing import Any
 
+from penstock.flow._segments import Segments, open_shared
 from penstock.flow._source import call_in_thread
-from penstock.flow._wire import Frame, FrameReader, open_shared
+from penstock.flow._wire import Frame, FrameReader
 from penstock.flow._worker_process import PROGRESS_SIZE, Setup
 
 _CODE = (
@@ -37,6 +38,8 @@ class WorkerProcess:
         self._loop = asyncio.get_running_loop()
         self._name = name
         self._reader = FrameReader()
+        self.segments = Segments()
+        """Shared memory for what is sent to it."""
         self._greeting: asyncio.Future[Any] = self._loop.create_future()
         self._answers: deque[asyncio.Future[Any]] = deque()
         self._answered = 0
@@ -142,6 +145,7 @@ class WorkerProcess:
             self._reader.close()
             while self._unsent:
                 self._unsent.popleft().close()
+            self.segments.close()
 
     def _send(self, frame: Frame) -> None:
         if self._closed:

@@ -2,6 +2,7 @@
 
 Shared memory has no name here: a frame over 256 KiB lies in an unlinked file whose descriptor
 travels with the header, so the kernel frees it when the last process lets go, however that dies.
+A few such files are kept and used again by each end of a connection, see `Segments`.
 """
 
 import array
@@ -11,12 +12,15 @@ import pickle
 import socket
 import struct
 import sys
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
+from penstock.flow._segments import Lent, Segment, Segments, open_shared
+
 SHARED_FROM = 256 * 1024
-_HEADER = struct.Struct("<IIQ")
+_HEADER = struct.Struct("<HHIQ")
+_INLINE, _ONCE, _NEW, _KNOWN = range(4)
+"""Where the body is: behind the header, in memory of its own, in a segment that comes with it, in one known."""
 _LENGTH = struct.Struct("<Q")
 _CLOEXEC = socket.MSG_CMSG_CLOEXEC if sys.platform == "linux" else 0
 _FD_SPACE = socket.CMSG_SPACE(4 * struct.calcsize("i"))
@@ -29,24 +33,13 @@ def plain_loads(data: memoryview, buffers: list[memoryview]) -> Any:
     return pickle.loads(data, buffers=buffers)  # noqa: S301 - the other end is our own worker
 
 
-def open_shared(size: int) -> int:
-    """A descriptor of unnamed shared memory of that size."""
-    if sys.platform == "linux":
-        handle = os.memfd_create("penstock", os.MFD_CLOEXEC)
-    else:
-        with tempfile.TemporaryFile() as file:
-            handle = os.dup(file.fileno())
-    os.ftruncate(handle, size)
-    return handle
-
-
 class Frame:
     """One object, ready to be sent: header and body, and a descriptor where the body is shared."""
 
-    __slots__ = ("_rest", "handle")
+    __slots__ = ("_rest", "_segment", "handle")
 
-    def __init__(self, value: Any) -> None:
-        """Pickle `value`; raises what pickling raises."""
+    def __init__(self, value: Any, segments: Segments | None = None) -> None:
+        """Pickle `value`, into one of the `segments` if it is large; raises what pickling raises."""
         buffers: list[pickle.PickleBuffer] = []
         body = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
         raws = [buffer.raw() for buffer in buffers]
@@ -54,14 +47,22 @@ class Frame:
         parts: list[bytes | memoryview] = [*lengths, body, *raws]
         total = sum(len(part) for part in parts)
         self.handle = -1
+        self._segment: Segment | None = None
         if total < SHARED_FROM:
-            self._rest = memoryview(b"".join([_HEADER.pack(0, len(raws), total), *parts]))
-            return
-        self._rest = memoryview(_HEADER.pack(1, len(raws), total))
-        self.handle = open_shared(total)
-        with open(self.handle, "wb", buffering=0, closefd=False) as file:
-            for part in parts:
-                _write_all(file.write, part)
+            header = _HEADER.pack(_INLINE, 0, len(raws), total)
+            self._rest = memoryview(b"".join([header, *parts]))
+        elif segments is not None and (segment := segments.find(total)) is not None:
+            kind = _NEW if segment.handle >= 0 else _KNOWN
+            self._rest = memoryview(_HEADER.pack(kind, segment.number, len(raws), total))
+            self._segment = segment
+            self.handle = segment.handle
+            segment.write(parts)
+        else:
+            self._rest = memoryview(_HEADER.pack(_ONCE, 0, len(raws), total))
+            self.handle = open_shared(total)
+            with open(self.handle, "wb", buffering=0, closefd=False) as file:
+                for part in parts:
+                    _write_all(file.write, part)
 
     def send(self, sock: socket.socket) -> bool:
         """Send as much as the socket takes now, the descriptor with the first byte; whether that was all."""
@@ -70,15 +71,22 @@ class Frame:
         else:
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [self.handle]))
             sent = sock.sendmsg([self._rest], [rights])
-            self.close()
+            self._let_go()
         self._rest = self._rest[sent:]
         return not self._rest
 
     def close(self) -> None:
-        """Let go of the descriptor; it was sent, or will not be."""
-        if self.handle >= 0:
+        """Let go of what it holds: it was not sent, or not as a whole."""
+        if self._segment is not None:
+            self._segment.give_back()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self.handle >= 0 and self._segment is not None:
+            self._segment.told()
+        elif self.handle >= 0:
             os.close(self.handle)
-            self.handle = -1
+        self.handle = -1
 
 
 def _write_all(write: Callable[[memoryview], int | None], part: bytes | memoryview) -> None:
@@ -96,6 +104,7 @@ class FrameReader:
         self._data = memoryview(bytearray(2 * SHARED_FROM))
         self._start = self._end = 0
         self._handles: list[int] = []
+        self._lent = Lent()
 
     def receive(self, sock: socket.socket) -> bool:
         """Read once; False at the end of the stream."""
@@ -117,16 +126,23 @@ class FrameReader:
         start = self._start + _HEADER.size
         if self._end < start:
             return False, None
-        shared, count, total = _HEADER.unpack_from(self._data, self._start)
-        if shared:
+        kind, number, count, total = _HEADER.unpack_from(self._data, self._start)
+        if kind != _INLINE:
             self._start = start
-            return True, self._decode(_mapped(self._handles.pop(0), total), count)
+            return True, self._decode(self._shared(kind, number, total), count)
         if self._end < start + total:
             return False, None
         self._start = start + total
         body = self._data[start : self._start]
         # Buffers live as long as the object that is made of them; all else is copied while it is read.
         return True, self._decode(memoryview(bytes(body)) if count else body, count)
+
+    def _shared(self, kind: int, number: int, total: int) -> memoryview:
+        if kind == _ONCE:
+            return _mapped(self._handles.pop(0), total)
+        if kind == _NEW:
+            self._lent.learn(number, self._handles.pop(0))
+        return self._lent.content(number, total)
 
     def _decode(self, body: memoryview, count: int) -> Any:
         table = count * _LENGTH.size

@@ -22,6 +22,7 @@ from typing import Any
 from penstock.flow._chunk import Task, listed, run_chunk
 from penstock.flow._context import ContextSetup
 from penstock.flow._errors import FlowError, NotPicklableError
+from penstock.flow._segments import Segments
 from penstock.flow._stage import Stage
 from penstock.flow._wire import Frame, FrameReader, receive_blocking, send_blocking
 
@@ -108,6 +109,7 @@ class Worker:
         self._progress = progress
         self._main = _MainOnDemand()
         self._reader = FrameReader(self._main.loads)
+        self._segments = Segments()
         self._generator: Iterator[Any] = iter(())
 
     def run(self) -> None:
@@ -164,7 +166,7 @@ class Worker:
 
     def _answer(self, kind: str, content: Any, task: Task | None = None) -> None:
         try:
-            frame = Frame((kind, content))
+            frame = Frame((kind, content), self._segments)
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - pickling runs the user's code, which may raise anything

@@ -12,15 +12,24 @@ from penstock.ingest._location_config import locate
 
 KeyPath = tuple[str | int, ...]
 
+_STATE = "state directory"
+_HINTS = {
+    frozenset({"source"}): "let one of them read it, or give each a directory of its own",
+    frozenset({"table"}): "let one pipeline have both sources, or give each a table of its own",
+    frozenset({"source", "table"}): "give the table a place outside of every source",
+}
+
 
 @dataclass(frozen=True)
 class Claim:
     """Somebody wants a place for itself."""
 
     kind: str
-    """`source`, `table` or `dead letters`."""
+    """`source`, `table`, `dead letters` or `state directory`."""
 
     pipeline: str
+    """Its key; of the state directory, which all share, it is empty."""
+
     place: PurePosixPath
     """In its normal form, with links resolved; objects stand below the name of their store."""
 
@@ -43,6 +52,7 @@ def conflicts(documents: list[tuple[Document, Path]]) -> list[Problem]:
         documents: The files, expanded, each with the directory that its paths start from.
     """
     claims = [claim for document, directory in documents for claim in _claims(document, directory)]
+    claims += _state_claim(documents)
     return [
         problem
         for one, other in combinations(claims, 2)
@@ -56,19 +66,27 @@ def _conflict(one: Claim, other: Claim) -> Iterator[Problem]:
     kinds = {one.kind, other.kind}
     if kinds == {"dead letters"}:
         return
+    if _STATE in kinds:
+        claim, state = (one, other) if other.kind == _STATE else (other, one)
+        if claim.place == state.place or state.place in claim.place.parents:
+            hint = "write a directory beside it: what is in there may be deleted at any time"
+            yield _problem(claim, state, hint)
+        elif _harms(state, claim, ("_", ".")):
+            yield _problem(claim, state, "let state_dir be a directory beside it")
+        return
     if "dead letters" in kinds:
         letters, host = (one, other) if one.kind == "dead letters" else (other, one)
         if _harms(letters, host):
             yield _problem(letters, host, "write a directory beside it, or leave out dlq_path")
         return
-    yield _problem(other, one, "every source and every table needs a place of its own")
+    yield _problem(other, one, _HINTS[frozenset(kinds)])
 
 
-def _harms(letters: Claim, host: Claim) -> bool:
-    """Whether dead letters would be read as files of a source, or be in the way of a table."""
-    inside = letters.place == host.place or host.place in letters.place.parents
+def _harms(guest: Claim, host: Claim, apart: tuple[str, ...] = ("_",)) -> bool:
+    """Whether what stands in it would be read as files of a source, or be in the way of a table."""
+    inside = guest.place == host.place or host.place in guest.place.parents
     return inside and not any(
-        part.startswith("_") for part in letters.place.relative_to(host.place).parts
+        part.startswith(apart) for part in guest.place.relative_to(host.place).parts
     )
 
 
@@ -80,9 +98,11 @@ def _problem(claim: Claim, other: Claim, hint: str) -> Problem:
         if other.place in claim.place.parents
         else "holds"
     )
-    owner = "of the same pipeline" if claim.pipeline == other.pipeline else f"of {other.pipeline!r}"
+    owner = "" if other.kind == _STATE else f" of {other.pipeline!r}"
+    if claim.pipeline == other.pipeline:
+        owner = " of the same pipeline"
     message = (
-        f"the {claim.kind} of {claim.pipeline!r} {relation} the {other.kind} {owner} "
+        f"the {claim.kind} of {claim.pipeline!r} {relation} the {other.kind}{owner} "
         f"({other.where}): {_shown(claim.place)}"
     )
     return claim.document.problem(claim.path, message, hint)
@@ -104,6 +124,16 @@ def _claims(document: Document, directory: Path) -> Iterator[Claim]:
             place = _place(text, directory, options)
             if place is not None:
                 yield Claim(kind, pipeline, place, document, (*path, *key_path))
+
+
+def _state_claim(documents: list[tuple[Document, Path]]) -> Iterator[Claim]:
+    """The state directory, where one is written; of several files the last one holds."""
+    for document, directory in reversed(documents):
+        data = document.data if isinstance(document.data, Mapping) else {}
+        place = _place(data.get("state_dir"), directory, {})
+        if place is not None:
+            yield Claim(_STATE, "", place, document, ("state_dir",))
+            return
 
 
 def _pipelines(data: Mapping[Any, Any]) -> Iterator[tuple[str, KeyPath, Mapping[Any, Any]]]:

@@ -87,7 +87,8 @@ def _repeats(values: pa.ChunkedArray) -> bool:
 
 
 def _most_distinct(values: pa.ChunkedArray) -> float:
-    return (len(values) - values.null_count) * _MAX_DISTINCT_SHARE
+    present: int = len(values) - values.null_count
+    return present * _MAX_DISTINCT_SHARE
 
 
 def _distinct(values: pa.ChunkedArray) -> int:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -180,21 +180,9 @@ class Token:
         return (_encode(values) + "\n").encode()
 
 
-def _encoder() -> Callable[[Any], str]:
-    """What `json.dumps` does with these arguments, which makes an encoder for every call."""
-    plain = json.JSONEncoder(ensure_ascii=False, separators=(",\n ", ": "))
-    make = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
-        return plain.encode
-    text = json.encoder.encode_basestring
-    options = {"sort_keys": False, "skipkeys": False, "allow_nan": True}
-    encode = make(None, plain.default, text, None, ": ", ",\n ", **options)
-    return lambda value: "".join(encode(value, 0))
-
-
 _TEXTS = ("processing_bucket", "done_bucket", "reason", "not_before")
 _texts = attrgetter(*_TEXTS)
-_encode = _encoder()
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",\n ", ": ")).encode
 _scan = json.JSONDecoder().raw_decode
 _OF_A_VISIT = {"attempts", "reason", "not_before"}
 _DONE = {"done_bucket", "storage_bucket"}

@@ -14,10 +14,12 @@ def chained() -> Pipeline:
     return make_pipeline(steps=written)
 
 
-async def go_on(bench: Bench, lease: store.Lease, step: str) -> store.Lease:
-    """Report the success of a lease, and begin `step` with it."""
+async def go_on(
+    bench: Bench, lease: store.Lease, step: str, happened: event.Event | None = None
+) -> store.Lease:
+    """Report the success of a lease, or what else happened to it, and begin `step` with it."""
     run = await bench.stores.runs.load(lease.tenant, lease.run)
-    done = event.AttemptSucceeded(lease.attempt.ref)
+    done = happened or event.AttemptSucceeded(lease.attempt.ref)
     first = decide(run.record, done, bench.clock.now())
     following = replace(
         lease,
@@ -73,6 +75,21 @@ class OnwardConformance(StoreSuite):
             assert (await bench.stores.runs.load("t", "r")).record == before.record
             (kept,) = await bench.stores.queue.renew([lease], lease=LEASE)
             assert kept.attempt == lease.attempt
+            assert await bench.claim() == []
+
+        self.check(scenario)
+
+    def test_the_limit_of_a_run_holds_for_who_goes_on(self) -> None:
+        """Counted from leases in the same transaction, as for every claim."""
+
+        async def scenario(bench: Bench) -> None:
+            await bench.started(make_pipeline("a", "b", concurrency={"steps": 1}), "r")
+            (lease,) = await bench.claim(limit=1)
+            before = await bench.stores.runs.load("t", "r")
+            await refused(go_on(bench, lease, "b", event.AttemptStarted(lease.attempt.ref)))
+            assert (await bench.stores.runs.load("t", "r")).record == before.record
+
+            await go_on(bench, lease, "b")
             assert await bench.claim() == []
 
         self.check(scenario)

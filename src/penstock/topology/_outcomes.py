@@ -63,6 +63,9 @@ class TaskOutput:
     message: str
     """One line for people: what was done."""
 
+    def __str__(self) -> str:
+        return self.message
+
 
 class TaskError:
     """The ways in which a task ends without coming to its end. They are values, never raised."""
