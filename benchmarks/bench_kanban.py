@@ -23,7 +23,7 @@ from benchmarks.verdicts import Verdict, verdicts
 from penstock.kanban import Bucket, Seat, Token
 from penstock.kanban._disk import Disk
 
-TOKENS = 2000
+TOKENS = 1000
 GROUP = 200
 MEMORY = "/dev/shm"
 _LEAST = 0.8
