@@ -163,7 +163,7 @@ def _peer(name: str, items: int, disk: Path) -> float:
 
 def section(rounds: int, scale: float, disk: Path) -> list[str]:
     """Lines of Markdown."""
-    disk.mkdir(exist_ok=True)
+    disk.mkdir(parents=True, exist_ok=True)
     return [
         *cycles(disk, rounds),
         *boards.recovery(disk, int(100_000 * scale)),
@@ -179,7 +179,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the tokens and bytes")
     arguments = parser.parse_args()
-    disk = Path(os.environ.get("BENCH_DIR", tempfile.gettempdir()))
+    disk = Path(os.environ.get("BENCH_DIR", tempfile.gettempdir())).absolute()
     print("\n".join(section(arguments.rounds, arguments.scale, disk)))
 
 
