@@ -36,7 +36,7 @@ _INTRODUCTIONS = {
 Above 1 in the last two columns means that Penstock needed less.
 The peers write Parquet files (zstd, level 1); Penstock also checks every line strictly, commits to a Delta table, and can be killed at any moment.
 By default Penstock gives a dictionary to columns that repeat themselves in a sample, as DuckDB and polars do in their ways; with `dictionary: strings` to every text, and to nothing else.
-About half a CPU-second of each run of Penstock is its start.
+About a third of a CPU-second of each run of Penstock is its start.
 pyarrow and arro3 hold fewer rows at a time, because they hand rows on from files that may yet turn out to be damaged.
 """,
     "reference": f"""\

@@ -14,23 +14,28 @@ _GROUP_ROWS = 122_880
 _MAX_DISTINCT_SHARE = 0.1
 
 
-def write(source: Path, target: Path) -> None:
+def write(source: Path, target: Path, dictionaries: list[str]) -> None:
     """One Arrow IPC file, mapped into memory, to one Parquet file."""
     with pa.memory_map(str(source)) as mapped:
-        rows = pa.ipc.open_file(mapped).read_all()
-        first = rows.slice(0, _GROUP_ROWS)
         pq.write_table(
-            rows,
+            pa.ipc.open_file(mapped).read_all(),
             target,
             compression="zstd",
             compression_level=1,
-            use_dictionary=[
-                path
-                for field, values in zip(first.schema, first.columns, strict=True)
-                for path in repeating(field, values, field.name)
-            ],
+            use_dictionary=dictionaries,
             row_group_size=_GROUP_ROWS,
         )
+
+
+def chosen(source: Path) -> list[str]:
+    """The columns that get a dictionary, by the rows of one file: looked for once, which costs next to nothing."""
+    with pa.memory_map(str(source)) as mapped:
+        rows = pa.ipc.open_file(mapped).read_all().slice(0, _GROUP_ROWS)
+        return [
+            path
+            for field, values in zip(rows.schema, rows.columns, strict=True)
+            for path in repeating(field, values, field.name)
+        ]
 
 
 def repeating(field: pa.Field, values: pa.ChunkedArray, path: str) -> Iterator[str]:
@@ -49,5 +54,7 @@ def repeating(field: pa.Field, values: pa.ChunkedArray, path: str) -> Iterator[s
 
 if __name__ == "__main__":
     _, output, files = arguments()
+    columns = chosen(files[0])
+    targets = [output / f"{file.stem}.parquet" for file in files]
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(write, files, [output / f"{file.stem}.parquet" for file in files]))
+        list(pool.map(write, files, targets, [columns] * len(files)))
