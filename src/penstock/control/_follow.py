@@ -1,7 +1,7 @@
 """Logs as they grow."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from penstock.base import Clock
@@ -37,7 +37,8 @@ async def follow_logs(
         kept = (await runs.load(tenant, run)).record
         # Looked at first: what was printed before the end is in the log when the end is kept.
         over = _over(kept, step)
-        for ref in await asyncio.to_thread(logs.attempts, run):
+        found = await asyncio.to_thread(logs.attempts, run)
+        for ref in sorted(found, key=_place_in(kept)):
             if step and ref.step != step:
                 continue
             while True:
@@ -50,6 +51,15 @@ async def follow_logs(
         if over:
             return
         await clock.sleep(_LOOK_S)
+
+
+def _place_in(kept: RunRecord) -> Callable[[record.AttemptRef], tuple[bool, int]]:
+    """What comes first of all that was printed between two looks: as the run goes, compensation last."""
+    places = {name: place for place, name in enumerate(kept.graph.order)}
+    return lambda ref: (
+        ref.undo,
+        places.get(ref.step, -1),
+    )  # an earlier version may have had others
 
 
 def _over(kept: RunRecord, step: str) -> bool:
