@@ -24,6 +24,22 @@ Size = Annotated[int, BeforeValidator(parse_size)]
 """A number of bytes: `128MiB`, `2GB`, or a whole number."""
 
 
+def _text_of_scalars(options: object) -> object:
+    if not isinstance(options, Mapping):
+        return options
+    return {key: _text(value) for key, value in options.items()}
+
+
+def _text(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+TextOptions = Annotated[dict[str, str], BeforeValidator(_text_of_scalars)]
+"""Options for a library that wants text: YAML reads `aws_allow_http: true` as a boolean."""
+
+
 class Config(BaseModel):
     """A frozen set of options. Unknown keys are errors with a suggestion; all problems come at once.
 

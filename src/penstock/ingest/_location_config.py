@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+from pydantic import AfterValidator, ValidationInfo
 
 _LATER = {"gs": "Google Cloud Storage", "abfs": "Azure", "abfss": "Azure", "az": "Azure"}
 
@@ -48,21 +48,5 @@ def _located(text: str, info: ValidationInfo) -> str:
     return locate(text, context.get("directory", Path()))
 
 
-def _text_of_scalars(options: object) -> object:
-    """YAML reads `aws_allow_http: true` as a boolean, object stores want text."""
-    if not isinstance(options, Mapping):
-        return options
-    return {key: _text(value) for key, value in options.items()}
-
-
-def _text(value: object) -> object:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, (int, float)) else value
-
-
 Location = Annotated[str, AfterValidator(_located)]
 """A place in its normal form; a relative path starts from the directory of its configuration file."""
-
-StorageOptions = Annotated[dict[str, str], BeforeValidator(_text_of_scalars)]
-"""Options of the object store, such as `aws_endpoint`, `aws_region`, `aws_access_key_id`."""

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from pydantic import Field, model_validator
 
-from penstock.base import Config, Duration, Size
-from penstock.ingest._location_config import Location, StorageOptions
+from penstock.base import Config, Duration, Size, TextOptions
+from penstock.ingest._location_config import Location
 from penstock.ingest._plan import DictionaryUse, IntegerEncoding
 
 
@@ -63,7 +63,7 @@ class SinkConfig(Config):
     max_concurrent_uploads: int = Field(default=4, ge=1, le=256)
     """How many Parquet files of one pipeline are uploaded at a time."""
 
-    storage_options: StorageOptions = Field(default_factory=dict)
+    storage_options: TextOptions = Field(default_factory=dict)
     """Options of the object store."""
 
     @model_validator(mode="after")
@@ -106,7 +106,7 @@ class ErrorHandlingConfig(Config):
     dlq_path: Location | None = None
     """Where dead letters are kept; by default `_penstock/<pipeline>/dlq` under the table, whose users may read it."""
 
-    dlq_storage_options: StorageOptions = Field(default_factory=dict)
+    dlq_storage_options: TextOptions = Field(default_factory=dict)
     """Options of the object store of `dlq_path`."""
 
     max_failures: int = Field(default=0, ge=0)

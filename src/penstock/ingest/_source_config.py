@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from penstock.base import Config, Duration
-from penstock.ingest._location_config import Location, StorageOptions
+from penstock.base import Config, Duration, TextOptions
+from penstock.ingest._location_config import Location
 
 
 class Compression(StrEnum):
@@ -51,7 +51,7 @@ class SourceConfig(Config):
     partition_filter: PartitionFilter | None = None
     """Look only under recent date prefixes; by default everything is listed."""
 
-    storage_options: StorageOptions = Field(default_factory=dict)
+    storage_options: TextOptions = Field(default_factory=dict)
     """Options of the object store."""
 
     @field_validator("on_change", mode="before")

@@ -1,30 +1,12 @@
 """The board's configuration: one YAML, checked as a whole."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from penstock.base import Config, Duration, RetryPolicy, Size
-
-
-def _text_of_scalars(options: object) -> object:
-    """YAML reads `aws_allow_http: true` as a boolean, object stores want text."""
-    if not isinstance(options, Mapping):
-        return options
-    return {key: _text(value) for key, value in options.items()}
-
-
-def _text(value: object) -> object:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, (int, float)) else value
-
-
-StorageOptions = Annotated[dict[str, str], BeforeValidator(_text_of_scalars)]
-"""Options of an object store, with the keys that pipelines take too, such as `aws_endpoint_url`."""
+from penstock.base import Config, Duration, RetryPolicy, Size, TextOptions
 
 
 class WipLimit(Config):
@@ -65,7 +47,7 @@ class GlobalConfig(Config):
     done_bucket: str = "var/done"
     """Where they end: a directory, or `s3://bucket/prefix`; `storage_bucket` is the same key."""
 
-    storage_options: StorageOptions = Field(default_factory=dict, repr=False)
+    storage_options: TextOptions = Field(default_factory=dict, repr=False)
     """For object stores: `aws_endpoint_url`, `aws_region`, `aws_access_key_id` and so on; secrets only by reference."""
 
     state_dir: str = ".penstock"

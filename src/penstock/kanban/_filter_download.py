@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from penstock.base import Size
-from penstock.kanban._config import StorageOptions
+from penstock.base import Size, TextOptions
 from penstock.kanban._data import CHUNK, filled, part_of, publish, reference
 from penstock.kanban._errors import RetryableError
 from penstock.kanban._filter import Arguments, Filter, FilterContext, Later, Outcome
@@ -38,7 +37,7 @@ class DownloaderArguments(Arguments):
     rate: Size = 0
     """Most bytes per second and worker; 0 sets no limit."""
 
-    storage_options: StorageOptions = Field(default_factory=dict, repr=False)
+    storage_options: TextOptions = Field(default_factory=dict, repr=False)
     """Of the object store, where they differ from those under `global`."""
 
 

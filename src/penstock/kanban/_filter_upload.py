@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from penstock.kanban._config import StorageOptions
+from penstock.base import TextOptions
 from penstock.kanban._data import filled, only_data, remove, sha256_of
 from penstock.kanban._errors import PermanentError, RetryableError
 from penstock.kanban._filter import Arguments, Filter, FilterContext, Outcome
@@ -28,7 +28,7 @@ class UploaderArguments(Arguments):
     keep: bool = False
     """Keep the file in the processing bucket."""
 
-    storage_options: StorageOptions = Field(default_factory=dict, repr=False)
+    storage_options: TextOptions = Field(default_factory=dict, repr=False)
     """Of the object store, where they differ from those under `global`."""
 
 
