@@ -21,7 +21,6 @@ from penstock.base import Failpoints, SystemClock
 from penstock.engines import EmbeddedEngine, EngineSettings
 from penstock.store import open_sqlite
 from penstock.store._queue import SqliteQueue
-from penstock.store._rows import dumped
 from penstock.store._runs import SqliteRuns, _Change
 from penstock.testing import FunctionExecutor
 from penstock.testing._engine_conformance import request, steps
@@ -346,5 +345,5 @@ def _tell(change: _Change, events: Sequence[domain.DomainEvent], db: Any, _: int
         db.execute(
             "INSERT INTO outbox (tenant, run, pipeline, digest, seq, event)"
             " VALUES (?, ?, '', '', ?, ?)",
-            (*change._id, told.seq, dumped(codec.encode_domain(told))),
+            (*change._id, told.seq, codec.encode_domain(told)),
         )

@@ -104,12 +104,12 @@ def stored_run(db: sqlite3.Connection, versions: Versions, row: tuple[Any, ...])
     tenant, run, digest, run_key, trigger, lane, params, head = row
     pipeline = versions.get(db, tenant, digest)
     steps = {
-        name: codec.decode_step(json.loads(text), place=f"step {name} of run {run}")
+        name: codec.decode_step(text, place=f"step {name} of run {run}")
         for name, text in db.execute(
             "SELECT step, row FROM step WHERE tenant = ? AND run = ?", (tenant, run)
         )
     }
-    kept = codec.decode_run(json.loads(head), graph=pipeline.graph, steps=steps, place=f"run {run}")
+    kept = codec.decode_run(head, graph=pipeline.graph, steps=steps, place=f"run {run}")
     return store.StoredRun(
         tenant, kept, pipeline, json.loads(params), run_key, trigger=trigger, lane=lane
     )
@@ -125,7 +125,7 @@ def run_values(state: RunRecord, now: Micros) -> tuple[Any, ...]:
         undoing or not state.state.final,
         not state.state.final and not unstarted,
         undoing or state.state is states.RunState.RUNNING,
-        dumped(codec.encode_run(state)),
+        codec.encode_run(state),
         now,
     )
 

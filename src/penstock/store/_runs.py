@@ -224,7 +224,7 @@ class _Change:
         """The rows of steps that changed."""
         db.executemany(
             "INSERT OR REPLACE INTO step VALUES (?, ?, ?, ?)",
-            [(*self._id, step.name, dumped(codec.encode_step(step))) for step in steps],
+            [(*self._id, step.name, codec.encode_step(step)) for step in steps],
         )
 
     def write_rest(self, db: sqlite3.Connection, now: Micros) -> None:
@@ -233,7 +233,7 @@ class _Change:
         db.execute(
             "INSERT INTO history SELECT ?, ?, coalesce(max(number), 0) + 1, ?, ? FROM history"
             " WHERE tenant = ? AND run = ?",
-            (*self._id, now, dumped(codec.encode_event(self._event)), *self._id),
+            (*self._id, now, codec.encode_event(self._event), *self._id),
         )
         self._forget(db)
         for asked in self._decision.commands:
@@ -247,7 +247,7 @@ class _Change:
                     self._run.pipeline.name,
                     self._run.pipeline.digest,
                     told.seq,
-                    dumped(codec.encode_domain(told)),
+                    codec.encode_domain(told),
                 )
                 for told in self._decision.events
             ],
