@@ -115,18 +115,15 @@ def stored_run(db: sqlite3.Connection, versions: Versions, row: tuple[Any, ...])
     )
 
 
-def run_values(state: RunRecord, now: Micros) -> tuple[Any, ...]:
-    """The columns of a run that change: version, state, is_open, is_started, gives_work, head, changed_at."""
+def run_marks(state: RunRecord) -> tuple[Any, ...]:
+    """The columns by which runs are found: state, is_open, is_started, gives_work."""
     undoing = state.compensation is record.Compensation.RUNNING
     unstarted = state.state in {states.RunState.QUEUED, states.RunState.WAITING_UPSTREAM}
     return (
-        state.version,
         str(state.state),
         undoing or not state.state.final,
         not state.state.final and not unstarted,
         undoing or state.state is states.RunState.RUNNING,
-        codec.encode_run(state),
-        now,
     )
 
 
