@@ -150,9 +150,9 @@ class Change:
 
     def _write_outcome(self, db: sqlite3.Connection, ref: record.AttemptRef) -> None:
         place = (*self._id, ref.step, ref.item)
-        db.execute(
-            "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?)", (*place, dumped(self.result))
-        )
+        if self.result is not None:
+            value = dumped(self.result)
+            db.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?)", (*place, value))
         db.executemany(
             "INSERT OR REPLACE INTO artifact"
             " (tenant, run, step, item, name, attempt, size, sha256, place)"

@@ -145,6 +145,6 @@ class SqliteRuns(Store):
             read = {item: json.loads(text) for item, text in values.items()}
             if kept.graph.nodes[name].mapped:
                 found[name] = [read.get(item) for item in range(max(step.total, 0))]
-            elif record.WHOLE in read:
-                found[name] = read[record.WHOLE]
+            elif step.succeeded:
+                found[name] = read.get(record.WHOLE)
         return found
