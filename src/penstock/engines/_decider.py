@@ -186,7 +186,9 @@ class Decider:
     async def _change(
         self, place: Place, happened: event.Event, keep: Callable[..., Awaitable[None]], then: Next
     ) -> tuple[domain.Decision, store.Onward | None]:
-        lock = self._locks.setdefault(place, asyncio.Lock())
+        lock = self._locks.get(place)
+        if lock is None:
+            lock = self._locks[place] = asyncio.Lock()
         async with lock:
             decision, onward = await self._keep(place, happened, keep, then)
         self._bells.ring_for(place, decision if onward is None else _rest(decision, onward))

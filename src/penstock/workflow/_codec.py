@@ -38,7 +38,7 @@ _HEAD: Final[Mapping[str, TypeAdapter[Any]]] = {
 
 def encode_run(run: RunRecord) -> str:
     """All of a run but its graph, which its version pins, and its steps."""
-    return _RUN.dump_json(run, exclude=_PINNED).decode()
+    return _RUN.serializer.to_json(run, exclude=_PINNED).decode()
 
 
 def decode_run(
@@ -72,7 +72,7 @@ def decode_run(
 
 def encode_step(step: StepRecord) -> str:
     """All of a step."""
-    return _STEP.dump_json(step).decode()
+    return _STEP.serializer.to_json(step).decode()
 
 
 def decode_step(text: str, *, place: str) -> StepRecord:
@@ -94,7 +94,7 @@ def encode_event(event: Event) -> str:
     """An event with its kind, for the history."""
     kind = type(event)
     members = {name: getattr(event, name) for name in _MEMBERS[kind]}
-    return _EVENT.dump_json({"kind": kind.__name__, **members}).decode()
+    return _EVENT.serializer.to_json({"kind": kind.__name__, **members}).decode()
 
 
 def decode_event(text: str, *, place: str) -> Event:
@@ -116,7 +116,7 @@ def decode_event(text: str, *, place: str) -> Event:
 
 def encode_domain(told: DomainEvent) -> str:
     """A domain event, for the outbox."""
-    return _DOMAIN.dump_json(told).decode()
+    return _DOMAIN.serializer.to_json(told).decode()
 
 
 def decode_domain(text: str, *, place: str) -> DomainEvent:
