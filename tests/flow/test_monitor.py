@@ -1,11 +1,14 @@
 """A running flow as metrics, for scrapers and for `penstock top`."""
 
 import asyncio
+import re
+import threading
 import urllib.request
 
 import pytest
 
 from penstock import Flow, stage
+from penstock.flow import RateLimit
 from penstock.telemetry import AddressError, Metrics, exposition
 
 
@@ -58,6 +61,26 @@ def test_an_address_that_is_none_starts_nothing() -> None:
     with pytest.raises(AddressError, match="host:port"):
         (Flow("wrong") | [1] | rows.append).run(metrics="nowhere")
     assert rows == []
+
+
+def test_what_holds_a_stage_up_is_exported() -> None:
+    """A rate limit by its share of the time, a call that never returned by its thread."""
+    metrics = Metrics()
+    release = threading.Event()
+
+    def hang(number: int) -> None:
+        release.wait(60)
+
+    slow = stage(name="slow", rate=RateLimit("20/s", burst=1))(lambda number: number)
+    stuck = stage(name="stuck", pool="thread", timeout="50ms")(hang)
+    (Flow("held") | range(3) | slow | stuck).run(metrics=metrics)
+    said = text(metrics)
+    release.set()
+
+    share = re.search(r'stage_limited_ratio{flow="held",stage="slow"} (\S+)', said)
+    assert share is not None
+    assert float(share[1]) > 0
+    assert re.search(r'stage_hung_threads{flow="held",stage="stuck"} [123]\.0', said)
 
 
 def test_the_graph_of_a_running_flow_has_its_figures() -> None:
