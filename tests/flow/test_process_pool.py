@@ -78,21 +78,6 @@ def test_a_message_survives_one_crash_of_its_worker(tmp_path: Path) -> None:
     assert (report.dead, report.stages["die_once"].retries) == (0, 1)
 
 
-def test_a_time_out_kills_the_worker_and_costs_one_message() -> None:
-    """The others are worked on by its successor."""
-    rows: list[int] = []
-
-    report = (
-        Flow("late")
-        | range(5)
-        | stage(pool="process", timeout="300ms")(work.hang_at_two)
-        | rows.append
-    ).run()
-
-    assert sorted(rows) == [0, 1, 3, 4]
-    assert [letter.reason for letter in report.dead_letters] == ["timeout"]
-
-
 def test_generators_batches_and_decorated_functions_run_there_too() -> None:
     """Changing the pool changes no user code."""
     rows: list[int] = []
