@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import pytest
+from hypothesis import settings
+
+# Examples have no deadline: on a machine that others use, what takes long says nothing of the code.
+settings.register_profile("penstock", deadline=None)
+settings.load_profile("penstock")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

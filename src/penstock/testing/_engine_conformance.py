@@ -48,7 +48,7 @@ class EngineConformance:
 
         async def main() -> None:
             async with self.open_engine(doing) as opened:
-                await asyncio.wait_for(scenario(opened), 20)
+                await asyncio.wait_for(scenario(opened), 60)
 
         asyncio.run(main())
 
