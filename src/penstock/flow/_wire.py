@@ -42,12 +42,15 @@ class Frame:
         """Pickle `value`, into one of the `segments` if it is large; raises what pickling raises."""
         buffers: list[pickle.PickleBuffer] = []
         body = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+        self.handle = -1
+        self._segment: Segment | None = None
+        if not buffers and len(body) < SHARED_FROM:
+            self._rest = memoryview(_HEADER.pack(_INLINE, 0, 0, len(body)) + body)
+            return
         raws = [buffer.raw() for buffer in buffers]
         lengths = [_LENGTH.pack(len(raw)) for raw in raws]
         parts: list[bytes | memoryview] = [*lengths, body, *raws]
         total = sum(len(part) for part in parts)
-        self.handle = -1
-        self._segment: Segment | None = None
         if total < SHARED_FROM:
             header = _HEADER.pack(_INLINE, 0, len(raws), total)
             self._rest = memoryview(b"".join([header, *parts]))
