@@ -57,9 +57,9 @@ class BatchFeeder:
         return True
 
     def _collected(self) -> list[Batch]:
-        waiting, size = self._batcher.waiting, self._work.intake.bytes
         batches: list[Batch] = []
-        limit = self._stride.more(len(self._under_way), waiting, size)
+        waiting, weight = self._batcher.waiting, self._executor.weight
+        limit = self._stride.more(len(self._under_way), waiting, weight)
         while len(batches) < limit and (batch := self._batcher.collect_nowait()):
             batches.append(batch)
         return batches

@@ -80,20 +80,23 @@ class Stride:
         often = 2 + int(_QUICK / max(self._pace * self._size, 1e-9))
         return max(1, min(often, _MOST_AHEAD, self._room // self._size))
 
-    def more(self, under_way: int, waiting: int, bytes_waiting: int) -> int:
+    def more(self, under_way: int, waiting: int, weight: int) -> int:
         """How many messages to send to a worker that has `under_way` chunks.
 
-        They are sent many at a time, when half of what it may have is done; large ones not ahead.
+        They are sent many at a time, when half of what it may have is done; heavy ones not ahead.
+
+        Args:
+            under_way: Chunks that are not answered.
+            waiting: Messages that could be sent.
+            weight: Bytes of a message on its way, as far as known.
         """
-        ahead = self.ahead
-        if under_way > ahead // 2 or under_way == ahead or not waiting:
+        size, ahead = self.size(waiting), self.ahead
+        if weight:
+            ahead = min(ahead, max(1, _MOST_BYTES // (weight * size)))
+        if not waiting or under_way > ahead // 2 or under_way >= ahead:
             return 0
-        size = self.size(waiting)
-        if under_way or ahead > 1:
-            fitting = _MOST_BYTES * waiting // max(bytes_waiting, 1)
-            most = min(size * (ahead - under_way), self.share(waiting), fitting)
-            return most if under_way else max(most, size)
-        return size
+        most = min(size * (ahead - under_way), self.share(waiting))
+        return most if under_way else max(most, size)
 
     def learn(self, count: int, seconds: float) -> None:
         """A chunk of `count` took `seconds`."""

@@ -25,6 +25,11 @@ class Executor(Protocol):
     in its order. Calls of `whole`, `begin` and `more` are made while nothing is.
     """
 
+    @property
+    def weight(self) -> int:
+        """Bytes of the last message, or batch, on its way there or back; 0 where it is not copied."""
+        ...
+
     async def ready(self) -> None:
         """Return when something can be sent."""
         ...

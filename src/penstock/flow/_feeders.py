@@ -63,7 +63,7 @@ def _send_ahead(
 ) -> None:
     """Hand the worker what it may have before it, in one go."""
     waiting = len(work.intake.items) + len(work.ready)
-    limit = stride.more(len(under_way), waiting, work.intake.bytes)
+    limit = stride.more(len(under_way), waiting, executor.weight)
     messages = work.take_many_nowait(limit) if limit else []
     if messages:
         size = stride.size(waiting)

@@ -38,6 +38,11 @@ class ProcessExecutor:
         self._coroner = coroner
         self._name = f"{work.stage.name}/{number}"
         self._process = WorkerProcess(setup, self._name)
+        self._sent = self._received = 0
+
+    @property
+    def weight(self) -> int:
+        return max(self._sent, self._received)
 
     async def ready(self) -> None:
         if self._process.ready:
@@ -64,13 +69,19 @@ class ProcessExecutor:
         )
 
     def send(self, payloads: list[Any], size: int) -> None:
-        self._process.send(self._frame("chunk", (size, payloads)), -(-len(payloads) // size))
+        frame = self._frame("chunk", (size, payloads))
+        self._sent = frame.size // len(payloads)
+        self._process.send(frame, -(-len(payloads) // size))
 
     def send_batches(self, batches: list[Any]) -> None:
-        self._process.send(self._frame("batch", batches), len(batches))
+        frame = self._frame("batch", batches)
+        self._sent = frame.size // len(batches)
+        self._process.send(frame, len(batches))
 
     async def receive(self) -> list[Answer]:
-        return [Answer(*_content(answer)) for answer in await self._answers()]
+        answers = [Answer(*_content(answer)) for answer in await self._answers()]
+        self._received = self._process.answer_size // len(answers[-1].results)
+        return answers
 
     async def whole(self, payloads: list[Any]) -> Any:
         await self.ready()

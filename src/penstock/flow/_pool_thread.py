@@ -93,6 +93,10 @@ class ThreadExecutor:
         self._sent: deque[list[Any]] = deque()
         self._generator: Iterator[Any] = iter(())
 
+    @property
+    def weight(self) -> int:
+        return 0
+
     async def ready(self) -> None:
         """A thread can always be given work."""
 

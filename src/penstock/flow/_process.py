@@ -90,6 +90,11 @@ class WorkerProcess:
         place, request = self._progress
         return place if request == self._answered + 1 else None
 
+    @property
+    def answer_size(self) -> int:
+        """Bytes of the last answer."""
+        return self._reader.size
+
     def send(self, frame: Frame, requests: int = 1) -> None:
         """Send requests behind those under way."""
         self._asked += requests
