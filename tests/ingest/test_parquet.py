@@ -1,5 +1,6 @@
 """Batches become Parquet files: all rows, rolled by size, equal bytes for equal input."""
 
+import hashlib
 import itertools
 import json
 import subprocess
@@ -46,6 +47,7 @@ def test_every_row_is_in_exactly_one_file_and_files_roll(tmp_path):
     (one,) = write(BATCHES, tmp_path / "one", row_group_rows=300)
     assert one.rows == 2000
     assert one.size == one.path.stat().st_size
+    assert one.sha256 == hashlib.sha256(one.path.read_bytes()).hexdigest()
     assert pq.read_metadata(one.path).num_row_groups == 7
 
 
