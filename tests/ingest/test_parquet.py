@@ -59,6 +59,17 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     assert first[0].path.read_bytes() == second[0].path.read_bytes()
 
 
+def test_a_row_group_takes_no_more_than_its_share_of_memory(tmp_path):
+    """32 MiB are written as soon as they are there; of a batch that is cut each piece counts for itself."""
+    schema = pa.schema([("s", pa.string())])
+    batch = pa.RecordBatch.from_pydict({"s": ["x" * 2**20] * 12}, schema)
+    for limit, groups in ((1000, [36, 36]), (35, [35, 35, 2])):
+        (part,) = write([batch] * 6, tmp_path / str(limit), schema, row_group_rows=limit)
+        metadata = pq.read_metadata(part.path)
+        found = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
+        assert found == groups
+
+
 @pytest.mark.case("k06")
 @pytest.mark.parametrize(
     ("codec", "name"),

@@ -69,12 +69,14 @@ class RollingWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Take the rows of one batch; they are in a file after some later call at the latest."""
+        # Not `nbytes` of each piece: that takes longer than all else here.
+        held, rows = batch.get_total_buffer_size(), batch.num_rows
         while batch.num_rows:
             piece = batch.slice(0, self._settings.row_group_rows - self._pending_rows)
             batch = batch.slice(piece.num_rows)
             self._pending.append(piece)
             self._pending_rows += piece.num_rows
-            self._pending_bytes += piece.nbytes
+            self._pending_bytes += held * piece.num_rows // rows
             if (
                 self._pending_rows >= self._settings.row_group_rows
                 or self._pending_bytes >= _MAX_GROUP_BYTES
