@@ -149,8 +149,9 @@ class Campaign:
             if self._start(f"{point}@{number}=kill") == -9:
                 self.kills[point] += 1
                 self._check_at_rest()
-        for _ in range(sleeps):
-            self._sleep(chance.randrange(5, 25))
+        for _ in range(sleeps * 5):
+            if self.sleeps < sleeps:
+                self._sleep(chance.randrange(5, 25))
         assert self._start("") == 0, "an engine that nobody killed did not end well"
         asyncio.run(self._check())
 

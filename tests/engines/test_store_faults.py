@@ -65,7 +65,7 @@ class Engines:
 
     async def finish(self, engine: EmbeddedEngine, stores: store.Stores, run: str) -> int:
         """See a run to its good end; returns how many of its attempts were lost."""
-        ended = await asyncio.wait_for(engine.wait("t", run), 20)
+        ended = await asyncio.wait_for(engine.wait("t", run), 60)
         assert ended.state is states.RunState.SUCCEEDED
         told = [each.event.seq for each in await stores.archive.events("t", run)]
         assert told == list(range(1, ended.seq + 1))
@@ -154,7 +154,7 @@ def test_a_disk_that_is_full_for_a_while_stops_nothing(tmp_path: Path) -> None:
                 assert (await engine.wait("t", each.run)).state is states.RunState.SUCCEEDED
             assert run in {each.run for each in await stores.archive.runs("t", limit=200)}
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    asyncio.run(asyncio.wait_for(main(), 100))
 
 
 async def make_room(database: Any) -> None:
@@ -231,7 +231,7 @@ def test_a_loop_that_is_kept_busy_longer_than_a_lease_loses_none(tmp_path: Path)
 
     async def second(run: str) -> None:
         async with engines.working(settings=lease) as (engine, _):
-            await asyncio.wait_for(engine.wait("t", run), 20)
+            await asyncio.wait_for(engine.wait("t", run), 60)
 
     asyncio.run(main())
 
