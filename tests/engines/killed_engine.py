@@ -20,9 +20,9 @@ from typing import Any
 from penstock.base import Failpoints, SystemClock
 from penstock.engines import EmbeddedEngine, EngineSettings
 from penstock.store import open_sqlite
+from penstock.store._change import Change
 from penstock.store._queue import SqliteQueue
-from penstock.store._rows import dumped
-from penstock.store._runs import SqliteRuns, _Change
+from penstock.store._runs import SqliteRuns
 from penstock.testing import FunctionExecutor
 from penstock.testing._engine_conformance import request, steps
 from penstock.workflow import (
@@ -300,7 +300,7 @@ def tell_later() -> None:
         await keep(self, run, event, decision._replace(events=()), **options)
         if decision.events:
             self._database._failpoints.cross(BETWEEN)
-        later = _Change(run, event, decision)
+        later = Change(run, event, decision)
         await self._database.write(partial(_tell, later, decision.events))
 
     SqliteRuns.apply = apply  # type: ignore[method-assign]
@@ -308,7 +308,12 @@ def tell_later() -> None:
 
 def report_without_fence() -> None:
     """A planted fault: who has lost a lease may report all the same."""
-    _Change._require_lease = lambda *_: None  # type: ignore[method-assign,assignment]
+
+    def give_up(self: Change, db: Any, _: store.Lease) -> None:
+        if isinstance(self.happened, ENDS):
+            self._withdraw(db, self.happened.ref)
+
+    Change._require_lease = give_up  # type: ignore[method-assign]
 
 
 def count_attempts() -> None:
@@ -349,10 +354,10 @@ def _count(change: int, db: Any, now: int) -> None:
     )
 
 
-def _tell(change: _Change, events: Sequence[domain.DomainEvent], db: Any, _: int) -> None:
+def _tell(change: Change, events: Sequence[domain.DomainEvent], db: Any, _: int) -> None:
     for told in events:
         db.execute(
             "INSERT INTO outbox (tenant, run, pipeline, digest, seq, event)"
             " VALUES (?, ?, '', '', ?, ?)",
-            (*change._id, told.seq, dumped(codec.encode_domain(told))),
+            (*change._id, told.seq, codec.encode_domain(told)),
         )

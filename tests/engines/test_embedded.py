@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ import pytest
 from penstock.base import FailpointError, Failpoints, SystemClock
 from penstock.engines import EmbeddedEngine, EngineSettings, Payloads
 from penstock.store import open_sqlite
-from penstock.testing import EngineConformance, FunctionExecutor
+from penstock.testing import EngineConformance, FakeClock, FunctionExecutor
 from penstock.testing._engine_conformance import request, steps
 from penstock.testing._executors import Doing, nothing
-from penstock.workflow import Engine, Pipeline, event, executor, states, store
+from penstock.workflow import Engine, Pipeline, errors, event, executor, states, store
 
 QUICK = EngineSettings(lease=timedelta(milliseconds=400), poll=timedelta(milliseconds=50))
 PATIENT = QUICK.model_copy(update={"lease": timedelta(minutes=1)})
@@ -134,6 +135,73 @@ def test_a_request_is_fulfilled_by_whoever_works(tmp_path: Path) -> None:
             await asking.cancel("t", run, reason="enough")
             ended = await asyncio.wait_for(asking.wait("t", run), 60)
         assert ended.state is states.RunState.CANCELLED
+
+    asyncio.run(main())
+
+
+def test_a_request_counts_for_the_run_as_it_is_not_as_its_process_left_it(tmp_path: Path) -> None:
+    """Who has submitted a run that another process carries out by now may pause it."""
+
+    async def main() -> None:
+        started, go_on = asyncio.Event(), asyncio.Event()
+
+        async def waits(_: executor.Work) -> None:
+            started.set()
+            await go_on.wait()
+
+        async with (
+            open_engine(tmp_path, waits, QUICK) as (engine, _, _),
+            open_engine(tmp_path) as (asking, _, _),
+            engine.working(),
+        ):
+            run, _ = await asking.submit(request(PIPELINE))
+            await started.wait()
+            await asking.pause("t", run)
+            assert (await engine.state("t", run)).state is states.RunState.PAUSED
+            await engine.resume("t", run)
+            go_on.set()
+            ended = await asyncio.wait_for(asking.wait("t", run), 5)
+            assert ended.state is states.RunState.SUCCEEDED
+            with pytest.raises(errors.RefusedError):
+                await asking.pause("t", run)
+
+    asyncio.run(main())
+
+
+class Counting:
+    """Counts how often runs are read back."""
+
+    def __init__(self, kept: Any) -> None:
+        self._kept = kept
+        self.loads = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kept, name)
+
+    async def load(self, tenant: str, run: str) -> store.StoredRun:
+        self.loads += 1
+        found: store.StoredRun = await self._kept.load(tenant, run)
+        return found
+
+
+def test_a_run_of_this_process_is_carried_out_without_being_read_back(tmp_path: Path) -> None:
+    """Neither by those who decide on it, nor by those who wait for its end; that it is kept is seen after."""
+
+    async def main() -> None:
+        clock = FakeClock()
+        async with open_sqlite(tmp_path / "s", clock=clock) as stores:
+            counting: Any = Counting(stores.runs)
+            doer = FunctionExecutor(clock=clock)
+            engine = EmbeddedEngine(
+                replace(stores, runs=counting), {"shell": doer}, tmp_path, clock=clock
+            )
+            run, _ = await engine.submit(request(PIPELINE))
+            waiting = asyncio.create_task(engine.wait("t", run))
+            await asyncio.sleep(0)
+            async with engine.working():
+                ended = await asyncio.wait_for(waiting, 10)
+                assert counting.loads == 0
+                assert ended == (await stores.runs.load("t", run)).record
 
     asyncio.run(main())
 
