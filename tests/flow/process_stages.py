@@ -153,3 +153,26 @@ def wait_for_ever(item: object) -> object:
     """Says so on standard error where nobody looks: it cannot be interrupted but by a signal."""
     threading.Event().wait()
     return item
+
+
+def _note_and_die_if_told(folder: str, lines: list[str]) -> None:
+    """Only the one whose unlink succeeds was told."""
+    _append(f"{folder}/runs", "\n".join(lines))
+    try:
+        (Path(folder) / "die").unlink()
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def noted(item: tuple[int, str, bytes], ctx: Context) -> tuple[int, int, bytes]:
+    """Notes its attempt, and dies if it is told to; says who has it."""
+    number, folder, data = item
+    _note_and_die_if_told(folder, [f"{number} {ctx.attempt}"])
+    return number, os.getpid(), data
+
+
+def noted_batch(items: list[tuple[int, str, bytes]]) -> list[tuple[int, int, bytes]]:
+    """Notes for each how many came at once."""
+    _note_and_die_if_told(items[0][1], [f"{number} {len(items)}" for number, _, _ in items])
+    return [(number, os.getpid(), data) for number, _, data in items]

@@ -217,8 +217,8 @@ def test_a_chunk_under_way_goes_no_further_when_its_thread_is_left() -> None:
             stage=made, output_limit=9, clock=FakeClock(), meter=Meter(), context=None
         )
         executor = ThreadExecutor(like, 0)
-        executor.send([1, 2, 3])
-        executor.send([4])
+        executor.send([1, 2, 3], 3)
+        executor.send([4], 1)
         await asyncio.to_thread(hanging.wait)
         await executor.aclose()
         assert like.meter.hung == 1

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,10 +146,12 @@ def test_a_worker_that_dies_between_two_requests_had_nothing_in_hand() -> None:
     async def scenario() -> tuple[object, int | None]:
         process = WorkerProcess(setup, "idle")
         await process.started()
-        answer, (results, *_) = await process.ask(Frame(("chunk", [1, 2, 3])))
+        process.send(Frame(("chunk", (3, [1, 2, 3]))))
+        [(answer, (results, *_))] = await process.receive()
         process.kill()
+        process.send(Frame(("chunk", (1, [4]))))
         with pytest.raises(ConnectionError):
-            await process.ask(Frame(("chunk", [4])))
+            await process.receive()
         in_hand = process.in_hand
         await process.aclose()
         assert answer == "done"
@@ -166,8 +169,11 @@ def test_requests_that_the_socket_cannot_take_at_once_are_sent_when_it_can() -> 
         await process.started()
         lengths = []
         for _ in range(2):
-            sent = [process.ask(Frame(("chunk", ["x" * 200_000 + "y" * n]))) for n in range(20)]
-            answers = [await answer for answer in sent]
+            for n in range(20):
+                process.send(Frame(("chunk", (1, ["x" * 200_000 + "y" * n]))))
+            answers: list[Any] = []
+            while len(answers) < 20:
+                answers += await process.receive()
             lengths += [length - 200_000 for _, (results, *_) in answers for length in results]
         asks = asyncio.get_running_loop().remove_writer(process._sock)
         await process.aclose()

@@ -36,18 +36,22 @@ def plain_loads(data: memoryview, buffers: list[memoryview]) -> Any:
 class Frame:
     """One object, ready to be sent: header and body, and a descriptor where the body is shared."""
 
-    __slots__ = ("_rest", "_segment", "handle")
+    __slots__ = ("_rest", "_segment", "handle", "size")
 
     def __init__(self, value: Any, segments: Segments | None = None) -> None:
         """Pickle `value`, into one of the `segments` if it is large; raises what pickling raises."""
         buffers: list[pickle.PickleBuffer] = []
         body = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+        self.handle = -1
+        self._segment: Segment | None = None
+        if not buffers and len(body) < SHARED_FROM:
+            self.size = len(body)
+            self._rest = memoryview(_HEADER.pack(_INLINE, 0, 0, len(body)) + body)
+            return
         raws = [buffer.raw() for buffer in buffers]
         lengths = [_LENGTH.pack(len(raw)) for raw in raws]
         parts: list[bytes | memoryview] = [*lengths, body, *raws]
-        total = sum(len(part) for part in parts)
-        self.handle = -1
-        self._segment: Segment | None = None
+        self.size = total = sum(len(part) for part in parts)
         if total < SHARED_FROM:
             header = _HEADER.pack(_INLINE, 0, len(raws), total)
             self._rest = memoryview(b"".join([header, *parts]))
@@ -103,6 +107,8 @@ class FrameReader:
         # Room for the largest frame that comes whole, and for as much again of the next.
         self._data = memoryview(bytearray(2 * SHARED_FROM))
         self._start = self._end = 0
+        self.size = 0
+        """Bytes of the last object."""
         self._handles: list[int] = []
         self._lent = Lent()
 
@@ -128,11 +134,11 @@ class FrameReader:
             return False, None
         kind, number, count, total = _HEADER.unpack_from(self._data, self._start)
         if kind != _INLINE:
-            self._start = start
+            self._start, self.size = start, total
             return True, self._decode(self._shared(kind, number, total), count)
         if self._end < start + total:
             return False, None
-        self._start = start + total
+        self._start, self.size = start + total, total
         body = self._data[start : self._start]
         # Buffers live as long as the object that is made of them; all else is copied while it is read.
         return True, self._decode(memoryview(bytes(body)) if count else body, count)
