@@ -33,6 +33,13 @@ def fails(error: errors.ErrorClass = errors.ErrorClass.TRANSIENT) -> StepFailedE
     return StepFailedError(error, "it went wrong")
 
 
+def limited(kind: str, seconds: float) -> Pipeline:
+    """A pipeline whose attempt, step, heartbeat or run may take so long."""
+    if kind == "run":
+        return Pipeline.build("p", steps=steps(a={}), timeout=seconds)
+    return Pipeline.build("p", steps=steps(a={"timeout": {kind: seconds}}))
+
+
 _QUICK: Mapping[str, Any] = {"initial_interval": 0.01, "maximum_attempts": 3}
 
 
@@ -148,12 +155,6 @@ class EngineConformance:
 
     def test_each_time_out_ends_what_it_watches(self) -> None:
         """Attempt, step and run; what hangs is stopped, and that is awaited."""
-
-        def limited(kind: str, seconds: float) -> Pipeline:
-            if kind == "run":
-                return Pipeline.build("p", steps=steps(a={}), timeout=seconds)
-            return Pipeline.build("p", steps=steps(a={"timeout": {kind: seconds}}))
-
         for kind in ("attempt", "step", "heartbeat", "run"):
             # A slow machine may need longer than the shortest time-out to begin the work at all.
             found = (self._timed_out(limited(kind, seconds)) for seconds in (0.05, 0.5, 5.0, 20.0))
