@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from penstock import Flow, stage
-from penstock.flow import FlowFailedError, NotPicklableError
+from penstock.flow import FlowFailedError, NotPicklableError, Stage
 from penstock.flow._chunk import Task
 from penstock.flow._process import WorkerProcess, preparation
 from penstock.flow._wire import Frame
@@ -166,6 +166,27 @@ def test_what_cannot_travel_is_named_with_the_way_out() -> None:
             (Flow("stay") | items | stage(pool="process")(function) | print).run()
         assert isinstance(caught.value.__cause__, NotPicklableError)
         assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        stage(pool="process", chunk=1)(work.kind_of),
+        stage(pool="process", chunk=32)(work.kind_of),
+        stage(pool="process", batch=8, within="1ms")(work.kinds_of),
+    ],
+    ids=["chunk of 1", "chunks", "batches"],
+)
+def test_what_a_worker_cannot_unpickle_costs_one_message(made: Stage[..., Any]) -> None:
+    """Also where it came with others; the worker lives on, and says what was raised."""
+    rows: list[str] = []
+
+    report = (Flow("far") | [*range(300), work.Homebound(), *range(300)] | made | rows.append).run()
+
+    assert rows == ["int"] * 600
+    [letter] = report.dead_letters
+    assert (letter.message_id, letter.reason, letter.error_class) == ("300", "error", "EOFError")
+    assert [one.replaced for one in report.stages.values()] == [0, 0]
 
 
 def test_a_worker_that_dies_between_two_requests_had_nothing_in_hand() -> None:
