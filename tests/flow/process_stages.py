@@ -36,10 +36,12 @@ def die_once(item: tuple[int, str]) -> int:
     return number
 
 
-def hang_at_two(number: int) -> int:
-    if number == 2:
+def hang_at_path(item: int | str) -> int | str:
+    """Makes the file that it hangs with, so that others know when it does."""
+    if isinstance(item, str):
+        Path(item).touch()
         signal.pause()
-    return number
+    return item
 
 
 def hang(path: str) -> None:

@@ -6,7 +6,6 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,32 +19,17 @@ from penstock.flow._process import WorkerProcess, preparation
 from penstock.flow._wire import Frame
 from penstock.flow._worker_process import Setup
 from tests.flow import process_stages as work
+from tests.flow.left_behind import nothing_new
 
 pytestmark = pytest.mark.slow
 EXAMPLE = Path(__file__).parents[2] / "examples" / "three_stages.py"
 
 
-def children() -> set[str]:
-    tasks = Path("/proc/self/task").glob("*/children")
-    return {child for path in tasks for child in path.read_text().split()}
-
-
-def descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """No child, descriptor or thread outlives a run."""
-    before, threads = (children(), descriptors()), set(threading.enumerate())
-
-    yield
-
-    for thread in set(threading.enumerate()) - threads:
-        # It has nothing left to do, but may not have got to its last line.
-        thread.join(5)
-        assert not thread.is_alive()
-    assert (children(), descriptors()) == before
+    """No child, descriptor, segment or thread outlives a run."""
+    with nothing_new():
+        yield
 
 
 def test_the_three_stage_example_prints_what_it_says() -> None:
@@ -93,21 +77,6 @@ def test_a_message_survives_one_crash_of_its_worker(tmp_path: Path) -> None:
 
     assert sorted(rows) == list(range(6))
     assert (report.dead, report.stages["die_once"].retries) == (0, 1)
-
-
-def test_a_time_out_kills_the_worker_and_costs_one_message() -> None:
-    """The others are worked on by its successor."""
-    rows: list[int] = []
-
-    report = (
-        Flow("late")
-        | range(5)
-        | stage(pool="process", timeout="300ms")(work.hang_at_two)
-        | rows.append
-    ).run()
-
-    assert sorted(rows) == [0, 1, 3, 4]
-    assert [letter.reason for letter in report.dead_letters] == ["timeout"]
 
 
 def test_generators_batches_and_decorated_functions_run_there_too() -> None:
@@ -254,6 +223,6 @@ def test_no_worker_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
     parent.send_signal(signal.SIGKILL)
     parent.wait()
 
-    gone, _, _ = select.select([handle], [], [], 20)
+    gone, _, _ = select.select([handle], [], [], 60)
     os.close(handle)
     assert gone == [handle]
