@@ -98,12 +98,15 @@ def only_data(token: Token, context: FilterContext) -> Path:
 
 
 def found_data(token: Token, context: FilterContext) -> Token:
-    """The token with its data: one without, as people make them, stands for the first file named after it."""
+    """The token with its data: one without, as people make them, stands for the first file named after it.
+
+    Nobody has said what its checksum should be, so it is not counted: filters count what they write.
+    """
     folder = context.processing(token)
     if token.data or not folder.is_dir():
         return token
     named = sorted(path for path in folder.glob(f"{_escaped(token.id)}.*"))
-    return token.with_data(reference(folder, named[0])) if named else token
+    return token.with_data(reference(folder, named[0], checksum=False)) if named else token
 
 
 def _escaped(text: str) -> str:
