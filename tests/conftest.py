@@ -1,4 +1,4 @@
-"""What all tests share: the choice of what runs, and the time that each room takes."""
+"""What all tests share: the choice of what runs, the time that each room takes, patience with slow machines."""
 
 import os
 from collections import Counter
@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that stalls is no finding: how long an example takes, or is drawn, depends on who else works here.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

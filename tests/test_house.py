@@ -179,14 +179,19 @@ def test_a_test_s_time_is_its_room_s(nodeid: str, room: str) -> None:
 
 def test_a_metric_is_documented_where_it_is_declared() -> None:
     source = """
+_TABLE = ("pipeline", "table")
 rows = metrics.counter("penstock_rows_total", "Rows | written.", ("pipeline", "table"))
 depth = self._metrics.gauge("penstock_depth", "Waiting.")
+age = metrics.gauge("penstock_age", "Age.", (*_TABLE, "quantile"))
+size = metrics.gauge("penstock_size", "Size.", labels=_TABLE)
 other.counter(name)
 """
 
     assert list(metric_rows(source)) == [
         "| `penstock_rows_total` | counter | `pipeline`, `table` | Rows \\| written. |",
         "| `penstock_depth` | gauge |  | Waiting. |",
+        "| `penstock_age` | gauge | `pipeline`, `table`, `quantile` | Age. |",
+        "| `penstock_size` | gauge | `pipeline`, `table` | Size. |",
     ]
 
 

@@ -4,7 +4,7 @@ import ast
 import inspect
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from importlib import import_module
 from itertools import pairwise
@@ -257,23 +257,35 @@ def schema_file() -> str:
 
 def metric_rows(source: str) -> Iterator[str]:
     """A table row for each counter, gauge and histogram that a module declares."""
-    for node in ast.walk(ast.parse(source)):
+    module = ast.parse(source)
+    named = {
+        target.id: node.value
+        for node in module.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(module):
         match node:
             case ast.Call(
                 func=ast.Attribute(attr=("counter" | "gauge" | "histogram") as kind),
                 args=[ast.Constant(str(name)), ast.Constant(str(said)), *rest],
             ):
-                labels = [
-                    f"`{label.value!s}`"
-                    for argument in (
-                        *rest[:1],
-                        *(word.value for word in node.keywords if word.arg == "labels"),
-                    )
-                    if isinstance(argument, ast.Tuple | ast.List)
-                    for label in argument.elts
-                    if isinstance(label, ast.Constant)
-                ]
-                yield f"| `{name}` | {kind} | {', '.join(labels)} | {cell(said)} |"
+                given = [*rest[:1], *(word.value for word in node.keywords if word.arg == "labels")]
+                labels = ", ".join(f"`{label}`" for one in given for label in _labels(one, named))
+                yield f"| `{name}` | {kind} | {labels} | {cell(said)} |"
+
+
+def _labels(node: ast.expr, named: Mapping[str, ast.expr]) -> Iterator[str]:
+    """The strings in a tuple as it is written, with the module's constants in it."""
+    match node:
+        case ast.Constant(str(label)):
+            yield label
+        case ast.Name(id=name) | ast.Starred(value=ast.Name(id=name)) if name in named:
+            yield from _labels(named[name], named)
+        case ast.Tuple(elts=parts):
+            for part in parts:
+                yield from _labels(part, named)
 
 
 def _page(lines: list[str]) -> str:

@@ -85,11 +85,11 @@ def test_a_follower_reads_what_comes_and_drains_at_a_signal(place: Workplace) ->
     follower = start("run", place.config, "--metrics-address", "127.0.0.1:0", "--output", "json")
     assert follower.stderr is not None
     address = dict(_until(follower, "address"))["address"]
-    _until(follower, "plans")
+    told = _until(follower, "plans").get("rows", 0)
     place.put("late.ndjson.gz", [5000])
-    while 5000 not in place.rows():
-        _until(follower, "plans")
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as reply:
+    while told < _FILES * _ROWS + 1:  # told once it is counted, which is after it is in the table
+        told += _until(follower, "plans").get("rows", 0)
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as reply:
         metrics = reply.read().decode()
     follower.send_signal(signal.SIGTERM)
     code, out, _ = end(follower)

@@ -275,11 +275,17 @@ def test_a_step_that_is_not_there_is_not_followed(home: Path, penstock: Penstock
 
 def until(found: Callable[[], T]) -> T:
     """Wait for what another process leaves."""
-    deadline, pause = time.monotonic() + 20, threading.Event()
+    deadline, pause = time.monotonic() + 60, threading.Event()
     while not (seen := found()):
         assert time.monotonic() < deadline
         pause.wait(0.01)
     return seen
+
+
+def written(path: Path) -> str:
+    """The lines of a file; none before the first is whole."""
+    text = path.read_text() if path.exists() else ""
+    return text if text.endswith("\n") else ""
 
 
 @pytest.mark.slow
@@ -291,15 +297,12 @@ def test_a_signal_hands_the_work_back_and_resume_ends_it(home: Path, penstock: P
     command += ["pipeline", "run", "demo.yaml"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        for line in process.stderr:
-            if "fetch" in line:
-                break
+        pid = int(until(lambda: written(home / "pid")))
         process.send_signal(signal.SIGTERM)
         said = process.stderr.read()
     assert (process.returncode, "resume" in said) == (143, True)
-    if (home / "pid").exists():
-        with pytest.raises(ProcessLookupError):
-            os.kill(int((home / "pid").read_text()), 0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
     (home / "go").touch()
 
     assert penstock("pipeline", "resume").code == 0

@@ -91,7 +91,7 @@ def test_a_live_view_ends_with_its_flow(penstock: Penstock) -> None:
     def hold(number: int) -> None:
         begun.set()
         metrics.on_scrape(looked.set)
-        looked.wait(10)
+        looked.wait(60)
 
     def run() -> None:
         (Flow("watched") | [1] | stage(pool="thread")(hold)).run(metrics=metrics)
@@ -99,7 +99,7 @@ def test_a_live_view_ends_with_its_flow(penstock: Penstock) -> None:
 
     running = threading.Thread(target=run)
     running.start()
-    begun.wait(10)
+    begun.wait(60)
     ended = penstock("top", address, "--every", "0.05")
     running.join()
 

@@ -44,7 +44,7 @@ def on(
                 await scenario(workspace)
                 return
             async with workspace.working():
-                await asyncio.wait_for(scenario(workspace), 30)
+                await asyncio.wait_for(scenario(workspace), 60)
 
     (path / "child.yaml").write_text(CHILD)
     asyncio.run(main())
@@ -149,8 +149,10 @@ def test_a_pipeline_stands_where_its_version_or_its_latest_run_does(tmp_path: Pa
         assert await catalogue.keep("t", parent("good")) == "VALIDATED"
         assert await catalogue.phase("t", "parent") == "VALIDATED"
         assert (await catalogue.latest("t", "parent")).digest == parent("good").digest
+        (tmp_path / "wait").touch()
         run, _ = await workspace.runs.start("t", parent("bad"), {})
         assert (await workspace.runs.view("t", run)).phase == "RUNNING"
+        (tmp_path / "wait").unlink()
         await workspace.engine.wait("t", run)
         assert await catalogue.phase("t", "parent") == "FAILED"
         listed = await workspace.runs.listed("t", pipeline="parent")

@@ -1,25 +1,29 @@
 """The embedded engine: the conformance suite, and what several processes on one store do."""
 
 import asyncio
+import itertools
 import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from penstock.base import Failpoints, SystemClock
+from penstock.base import FailpointError, Failpoints, SystemClock
 from penstock.engines import EmbeddedEngine, EngineSettings, Payloads
 from penstock.store import open_sqlite
-from penstock.testing import EngineConformance, FunctionExecutor
+from penstock.testing import EngineConformance, FakeClock, FunctionExecutor
 from penstock.testing._engine_conformance import request, steps
 from penstock.testing._executors import Doing, nothing
-from penstock.workflow import Engine, Pipeline, event, executor, states, store
+from penstock.workflow import Engine, Pipeline, errors, event, executor, states, store
 
 QUICK = EngineSettings(lease=timedelta(milliseconds=400), poll=timedelta(milliseconds=50))
+PATIENT = QUICK.model_copy(update={"lease": timedelta(minutes=1)})
+"""Looks as often, and keeps its leases on a machine that stalls."""
 
 
 @asynccontextmanager
@@ -67,7 +71,7 @@ def test_an_engine_that_stops_hands_back_what_it_has_not_done(tmp_path: Path) ->
             run, _ = await engine.submit(request(PIPELINE))
             await started.wait()
         async with open_engine(tmp_path) as (engine, stores, doer), engine.working():
-            ended = await asyncio.wait_for(engine.wait("t", run), 5)
+            ended = await asyncio.wait_for(engine.wait("t", run), 60)
             kinds = [told.event.kind for told in await stores.archive.events("t", run)]
         assert ended.state is states.RunState.SUCCEEDED
         assert "PIPELINE_STEP_RETRYING" not in kinds
@@ -88,7 +92,8 @@ def test_what_a_dead_engine_left_is_taken_up_when_its_lease_runs_out(tmp_path: P
             await go_on.wait()
             return "ghost"
 
-        slow = QUICK.model_copy(update={"lease": timedelta(milliseconds=150)})
+        # With one slot, so that it takes no other attempt to its grave.
+        slow = QUICK.model_copy(update={"lease": timedelta(milliseconds=150), "slots": 1})
         async with open_engine(tmp_path, hangs, slow) as (dead, _, _):
             never = asyncio.Event()
             dead._loops._renewer.run = never.wait  # type: ignore[method-assign]  # a worker that sleeps
@@ -97,9 +102,9 @@ def test_what_a_dead_engine_left_is_taken_up_when_its_lease_runs_out(tmp_path: P
             async with dead.working():
                 run, _ = await dead.submit(request(PIPELINE))
                 await started.wait()
-                async with open_engine(tmp_path, settings=QUICK) as (engine, stores, doer):
+                async with open_engine(tmp_path, settings=PATIENT) as (engine, stores, doer):
                     async with engine.working():
-                        ended = await asyncio.wait_for(engine.wait("t", run), 10)
+                        ended = await asyncio.wait_for(engine.wait("t", run), 60)
                     go_on.set()
                     await asyncio.sleep(0.05)
                     results = await stores.runs.results("t", run, ["a"])
@@ -128,8 +133,75 @@ def test_a_request_is_fulfilled_by_whoever_works(tmp_path: Path) -> None:
             run, _ = await asking.submit(request(PIPELINE))
             await started.wait()
             await asking.cancel("t", run, reason="enough")
-            ended = await asyncio.wait_for(asking.wait("t", run), 5)
+            ended = await asyncio.wait_for(asking.wait("t", run), 60)
         assert ended.state is states.RunState.CANCELLED
+
+    asyncio.run(main())
+
+
+def test_a_request_counts_for_the_run_as_it_is_not_as_its_process_left_it(tmp_path: Path) -> None:
+    """Who has submitted a run that another process carries out by now may pause it."""
+
+    async def main() -> None:
+        started, go_on = asyncio.Event(), asyncio.Event()
+
+        async def waits(_: executor.Work) -> None:
+            started.set()
+            await go_on.wait()
+
+        async with (
+            open_engine(tmp_path, waits, QUICK) as (engine, _, _),
+            open_engine(tmp_path) as (asking, _, _),
+            engine.working(),
+        ):
+            run, _ = await asking.submit(request(PIPELINE))
+            await started.wait()
+            await asking.pause("t", run)
+            assert (await engine.state("t", run)).state is states.RunState.PAUSED
+            await engine.resume("t", run)
+            go_on.set()
+            ended = await asyncio.wait_for(asking.wait("t", run), 5)
+            assert ended.state is states.RunState.SUCCEEDED
+            with pytest.raises(errors.RefusedError):
+                await asking.pause("t", run)
+
+    asyncio.run(main())
+
+
+class Counting:
+    """Counts how often runs are read back."""
+
+    def __init__(self, kept: Any) -> None:
+        self._kept = kept
+        self.loads = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kept, name)
+
+    async def load(self, tenant: str, run: str) -> store.StoredRun:
+        self.loads += 1
+        found: store.StoredRun = await self._kept.load(tenant, run)
+        return found
+
+
+def test_a_run_of_this_process_is_carried_out_without_being_read_back(tmp_path: Path) -> None:
+    """Neither by those who decide on it, nor by those who wait for its end; that it is kept is seen after."""
+
+    async def main() -> None:
+        clock = FakeClock()
+        async with open_sqlite(tmp_path / "s", clock=clock) as stores:
+            counting: Any = Counting(stores.runs)
+            doer = FunctionExecutor(clock=clock)
+            engine = EmbeddedEngine(
+                replace(stores, runs=counting), {"shell": doer}, tmp_path, clock=clock
+            )
+            run, _ = await engine.submit(request(PIPELINE))
+            waiting = asyncio.create_task(engine.wait("t", run))
+            await asyncio.sleep(0)
+            async with engine.working():
+                ended = await asyncio.wait_for(waiting, 10)
+                assert counting.loads == 0
+                assert ended == (await stores.runs.load("t", run)).record
 
     asyncio.run(main())
 
@@ -155,13 +227,13 @@ def test_no_more_runs_and_attempts_are_at_work_than_allowed(tmp_path: Path) -> N
             "p", steps=steps(a={}, b={}, c={}), concurrency={"runs": 3, "steps": 2}
         )
         async with (
-            open_engine(tmp_path, counted, QUICK) as (one, _, _),
-            open_engine(tmp_path, counted, QUICK) as (two, _, _),
+            open_engine(tmp_path, counted, PATIENT) as (one, _, _),
+            open_engine(tmp_path, counted, PATIENT) as (two, _, _),
             one.working(),
             two.working(),
         ):
             runs = [(await one.submit(request(pipeline, key=f"k{n}")))[0] for n in range(12)]
-            ended = [await asyncio.wait_for(one.wait("t", run), 20) for run in runs]
+            ended = [await asyncio.wait_for(one.wait("t", run), 60) for run in runs]
         assert {state.state for state in ended} == {states.RunState.SUCCEEDED}
 
     asyncio.run(main())
@@ -171,7 +243,14 @@ def test_no_more_runs_and_attempts_are_at_work_than_allowed(tmp_path: Path) -> N
 
 def test_a_store_that_fails_for_a_while_stops_nothing(tmp_path: Path) -> None:
     """The next look finds what the failed one left."""
-    points = Failpoints.parse(",".join(f"store.commit.before@{n}=error" for n in (3, 6, 9, 12)))
+    submitted: list[str] = []
+    later = itertools.count(1)
+
+    def fail(point: str) -> None:
+        if submitted and (number := next(later)) % 3 == 0 and number <= 12:
+            raise FailpointError(point)
+
+    points = Failpoints({("store.commit.before", 0): fail})
 
     async def main() -> None:
         doer = FunctionExecutor(clock=SystemClock())
@@ -179,7 +258,8 @@ def test_a_store_that_fails_for_a_while_stops_nothing(tmp_path: Path) -> None:
             engine = EmbeddedEngine(stores, {"shell": doer}, tmp_path, settings=QUICK)
             async with engine.working():
                 run, _ = await engine.submit(request(PIPELINE))
-                ended = await asyncio.wait_for(engine.wait("t", run), 10)
+                submitted.append(run)
+                ended = await asyncio.wait_for(engine.wait("t", run), 60)
         assert ended.state is states.RunState.SUCCEEDED
 
     asyncio.run(main())
@@ -226,8 +306,8 @@ def test_an_engine_that_lost_its_lease_leaves_a_job_that_outlives_it_to_who_has_
         path = tmp_path / "store.sqlite"
         async with open_sqlite(path) as first, open_sqlite(path) as second:
             asleep, other = (
-                EmbeddedEngine(stores, {"shell": doer}, tmp_path, settings=QUICK)
-                for stores in (first, second)
+                EmbeddedEngine(stores, {"shell": doer}, tmp_path, settings=settings)
+                for stores, settings in ((first, QUICK), (second, PATIENT))
             )
             renewer, never = asleep._loops._renewer, asyncio.Event()
             renewer.run = never.wait  # type: ignore[method-assign,assignment]
@@ -241,7 +321,7 @@ def test_an_engine_that_lost_its_lease_leaves_a_job_that_outlives_it_to_who_has_
                     await renewer._renew(asyncio.get_running_loop())
                     await asyncio.sleep(0.05)
                     go_on.set()
-                    ended = await asyncio.wait_for(other.wait("t", run), 10)
+                    ended = await asyncio.wait_for(other.wait("t", run), 60)
             history = [type(each) for _, each in await second.archive.history("t", run)]
         assert ended.state is states.RunState.SUCCEEDED
         assert event.AttemptLost not in history
@@ -275,7 +355,7 @@ def test_the_handle_of_a_job_is_kept_before_the_job_is_begun(tmp_path: Path) -> 
             engine = EmbeddedEngine(stores, {"shell": doer}, tmp_path)
             async with engine.working():
                 run, _ = await engine.submit(request(PIPELINE))
-                await asyncio.wait_for(engine.wait("t", run), 5)
+                await asyncio.wait_for(engine.wait("t", run), 60)
 
     asyncio.run(main())
 
@@ -305,7 +385,7 @@ def test_a_chain_of_steps_takes_one_commit_for_each(
             engine = EmbeddedEngine(stores, {"shell": doer}, tmp_path, settings=slow)
             async with engine.working():
                 run, _ = await engine.submit(request(CHAIN))
-                ended = await asyncio.wait_for(engine.wait("t", run), 10)
+                ended = await asyncio.wait_for(engine.wait("t", run), 60)
                 assert ended.state is states.RunState.SUCCEEDED
 
     asyncio.run(main())
@@ -333,7 +413,7 @@ def test_a_run_that_goes_on_does_not_keep_others_from_their_turn(tmp_path: Path)
                 await asyncio.sleep(0.01)
             both.set()
             for run in (first, second):
-                await asyncio.wait_for(engine.wait("t", run), 10)
+                await asyncio.wait_for(engine.wait("t", run), 60)
         assert order[:3] == [f"{first}/a", f"{second}/a", f"{first}/b"]
 
     asyncio.run(main())
@@ -367,7 +447,7 @@ def test_an_engine_that_stops_before_a_job_is_submitted_hands_it_back(tmp_path: 
             other = FunctionExecutor(clock=SystemClock())
             engine = EmbeddedEngine(stores, {"shell": other}, tmp_path)
             async with engine.working():
-                ended = await asyncio.wait_for(engine.wait("t", run), 5)
+                ended = await asyncio.wait_for(engine.wait("t", run), 60)
         assert ended.state is states.RunState.SUCCEEDED
         assert other.begun == {f"{run}/a": 1, f"{run}/b": 1}
 

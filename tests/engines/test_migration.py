@@ -53,7 +53,7 @@ def test_runs_of_an_earlier_release_are_finished_by_this_one(tmp_path: Path, nam
             ended_before = len(await read_all(stores))
             async with engine.working():
                 for each in before:
-                    ended = await asyncio.wait_for(engine.wait("t", each.run), 20)
+                    ended = await asyncio.wait_for(engine.wait("t", each.run), 60)
                     assert ended.state is states.RunState.SUCCEEDED
             told = await read_all(stores)
             assert len(told) > ended_before

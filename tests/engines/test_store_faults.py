@@ -3,8 +3,9 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,6 +33,32 @@ class Jumping(SystemClock):
 
     def now(self) -> datetime:
         return super().now() + self.offset
+
+
+class Stepped(Jumping):
+    """Tells the time of its making, but for what it is set forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made = super().now()
+
+    def now(self) -> datetime:
+        return self._made + self.offset
+
+
+def lease_ends(path: Path) -> int:
+    """When the only lease of a store runs out."""
+    with closing(sqlite3.connect(path, timeout=20)) as db:
+        (until,) = db.execute("SELECT min(until) FROM attempt WHERE until IS NOT NULL").fetchone()
+    return int(until)
+
+
+def blocked_until(reached: Callable[[], bool]) -> None:
+    """Keep the thread, and the loop in it, from all else until then."""
+    deadline, pause = time.monotonic() + 60, threading.Event()
+    while not reached():
+        assert time.monotonic() < deadline, "not reached within a minute"
+        pause.wait(0.01)
 
 
 class Engines:
@@ -65,7 +92,7 @@ class Engines:
 
     async def finish(self, engine: EmbeddedEngine, stores: store.Stores, run: str) -> int:
         """See a run to its good end; returns how many of its attempts were lost."""
-        ended = await asyncio.wait_for(engine.wait("t", run), 20)
+        ended = await asyncio.wait_for(engine.wait("t", run), 60)
         assert ended.state is states.RunState.SUCCEEDED
         told = [each.event.seq for each in await stores.archive.events("t", run)]
         assert told == list(range(1, ended.seq + 1))
@@ -154,7 +181,7 @@ def test_a_disk_that_is_full_for_a_while_stops_nothing(tmp_path: Path) -> None:
                 assert (await engine.wait("t", each.run)).state is states.RunState.SUCCEEDED
             assert run in {each.run for each in await stores.archive.runs("t", limit=200)}
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    asyncio.run(asyncio.wait_for(main(), 100))
 
 
 async def make_room(database: Any) -> None:
@@ -213,25 +240,32 @@ def test_a_clock_that_jumps_stops_no_run_and_ends_none(tmp_path: Path, jump: tim
 
 @pytest.mark.slow
 def test_a_loop_that_is_kept_busy_longer_than_a_lease_loses_none(tmp_path: Path) -> None:
-    """Leases are renewed from a thread; another engine finds nothing to take up."""
-    engines = Engines(tmp_path)
-    lease = QUICK.model_copy(update={"lease": timedelta(seconds=1)})
+    """Leases are renewed from a thread; another engine finds nothing to take up.
+
+    The time of the store goes on by steps, each once the one before has been seen to be renewed.
+    """
+    engines, clock, rival_works = Engines(tmp_path), Stepped(), threading.Event()
+    settings = QUICK.model_copy(update={"lease": timedelta(seconds=1)})
 
     async def main() -> None:
         async def hogs(work: executor.Work) -> None:
-            if work.ref.step == "b":
-                await asyncio.sleep(0.05)
-                threading.Event().wait(2.2)
+            while work.ref.step == "b" and not rival_works.is_set():
+                await asyncio.sleep(0.01)
+            for _ in range(4 if work.ref.step == "b" else 0):
+                before = lease_ends(engines.path)
+                clock.offset += 0.6 * settings.lease
+                blocked_until(lambda before=before: lease_ends(engines.path) > before)
 
-        async with engines.working(hogs, settings=lease) as (engine, stores):
+        async with engines.working(hogs, clock=clock, settings=settings) as (engine, stores):
             run, _ = await engine.submit(request(CHAIN))
             rival = asyncio.create_task(asyncio.to_thread(asyncio.run, second(run)))
             assert await engines.finish(engine, stores, run) == 0
             await rival
 
     async def second(run: str) -> None:
-        async with engines.working(settings=lease) as (engine, _):
-            await asyncio.wait_for(engine.wait("t", run), 20)
+        async with engines.working(clock=clock, settings=settings) as (engine, _):
+            rival_works.set()
+            await asyncio.wait_for(engine.wait("t", run), 60)
 
     asyncio.run(main())
 

@@ -196,13 +196,19 @@ def test_a_change_of_the_audit_shows(tmp_path: Path, change: str) -> None:
 
 @contextmanager
 def receiver(
-    status: int | Iterator[int], got: list[tuple[dict[str, str], bytes]], *, answer_after: float = 0
+    status: int | Iterator[int],
+    got: list[tuple[dict[str, str], bytes]],
+    *,
+    answers: threading.Event | None = None,
 ) -> Iterator[str]:
+    """Serves a webhook while the block lasts; answers once `answers` is set, where there is one."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             got.append(({k.lower(): v for k, v in self.headers.items()}, body))
-            threading.Event().wait(answer_after)
+            if answers is not None:
+                answers.wait(60)
             self.send_response(status if isinstance(status, int) else next(status))
             self.end_headers()
 
@@ -211,9 +217,11 @@ def receiver(
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/hook?a=1"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/hook?a=1"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_webhook_is_signed_and_named_by_the_events_id() -> None:
@@ -259,6 +267,7 @@ def test_what_a_webhook_has_answered_is_not_sent_again_when_the_next_fails(tmp_p
 def test_a_webhook_that_is_cancelled_while_it_posts_knows_the_answer() -> None:
     """At the end of a command, say; what is drained then begins behind it."""
     got: list[tuple[dict[str, str], bytes]] = []
+    answers = threading.Event()
 
     async def main(url: str) -> None:
         sink = WebhookSink(url, "secret", clock=FakeClock())
@@ -266,11 +275,12 @@ def test_a_webhook_that_is_cancelled_while_it_posts_knows_the_answer() -> None:
         while not got:
             await asyncio.sleep(0.001)
         sending.cancel()
+        answers.set()
         with pytest.raises(asyncio.CancelledError):
             await sending
         await sink.send([told(1), told(2)])
 
-    with receiver(204, got, answer_after=0.05) as url:
+    with receiver(204, got, answers=answers) as url:
         asyncio.run(main(url))
 
     assert [headers["webhook-id"] for headers, _ in got] == ["r:1", "r:2"]

@@ -36,10 +36,12 @@ def die_once(item: tuple[int, str]) -> int:
     return number
 
 
-def hang_at_two(number: int) -> int:
-    if number == 2:
+def hang_at_path(item: int | str) -> int | str:
+    """Makes the file that it hangs with, so that others know when it does."""
+    if isinstance(item, str):
+        Path(item).touch()
         signal.pause()
-    return number
+    return item
 
 
 def hang(path: str) -> None:
@@ -151,3 +153,51 @@ def wait_for_ever(item: object) -> object:
     """Says so on standard error where nobody looks: it cannot be interrupted but by a signal."""
     threading.Event().wait()
     return item
+
+
+def _note_and_die_if_told(folder: str, lines: list[str]) -> None:
+    """Only the one whose unlink succeeds was told."""
+    _append(f"{folder}/runs", "\n".join(lines))
+    try:
+        (Path(folder) / "die").unlink()
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def noted(item: tuple[int, str, bytes], ctx: Context) -> tuple[int, int, bytes]:
+    """Notes its attempt, and dies if it is told to; says who has it."""
+    number, folder, data = item
+    _note_and_die_if_told(folder, [f"{number} {ctx.attempt}"])
+    return number, os.getpid(), data
+
+
+def noted_batch(items: list[tuple[int, str, bytes]]) -> list[tuple[int, int, bytes]]:
+    """Notes for each how many came at once."""
+    _note_and_die_if_told(items[0][1], [f"{number} {len(items)}" for number, _, _ in items])
+    return [(number, os.getpid(), data) for number, _, data in items]
+
+
+def load_in(pid: int) -> str:
+    """Unpickles a `Homebound`."""
+    if os.getpid() != pid:
+        raise EOFError("far from home")
+    return "home"
+
+
+class Homebound:
+    """Can be pickled, and be unpickled in the process that made it only."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return load_in, (self.pid,)
+
+
+def kind_of(item: object) -> str:
+    return type(item).__name__
+
+
+def kinds_of(items: list[object]) -> list[str]:
+    return [kind_of(item) for item in items]

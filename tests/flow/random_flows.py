@@ -6,17 +6,22 @@
 import argparse
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import Any
 
 from penstock import Flow, RetryPolicy, stage
-from penstock.flow import Sink, key
+from penstock.flow import Sink, key, route, tee
 from penstock.flow._order import Key
 from penstock.testing import FaultPlan, Simulation, SimulationError, simulate
 
-KINDS = ("pass", "pass", "filter", "expand", "stream", "batch", "collective")
+SINGLE = ("pass", "pass", "filter", "expand", "stream", "batch")
+"""Stages that keep messages apart."""
+
+KINDS = (*SINGLE, "collective", "fork")
 TOGETHER = ("pass", "batch", "collective")
+WAYS = 2
 KEYS = 3
 
 Atom = tuple[int, ...]
@@ -25,13 +30,33 @@ Atom = tuple[int, ...]
 Payload = tuple[Atom, ...]
 
 
+@dataclass(frozen=True)
+class Step:
+    """A stage."""
+
+    place: int
+    kind: str
+    options: dict[str, Any]
+    branch: int = 0
+    """Which one of a tee begins here, for the kind `mark`."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """A place where the flow divides: a route by the atom, or a tee, which gives each branch all."""
+
+    place: int
+    tee: bool
+    branches: list[list[Step]]
+
+
 @dataclass
 class World:
     """A flow, and what the functions of its stages have seen."""
 
     seed: int
     chance: random.Random = field(init=False)
-    kinds: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    parts: list[Step | Split] = field(default_factory=list)
     delivered: set[Atom] = field(default_factory=set)
     rows: list[Atom] = field(default_factory=list)
     """Those of the current life, in their order."""
@@ -57,17 +82,46 @@ class World:
 
     def leaves(self, number: int) -> set[Atom]:
         """What reaches the sink of one source message if nothing goes wrong."""
-        atoms: list[Atom] = [(number,)]
-        for place, (kind, _) in enumerate(self.kinds):
-            if kind == "filter":
-                atoms = [atom for atom in atoms if not self.filters(place, atom)]
-            elif kind in {"expand", "stream"}:
-                atoms = [
-                    (*atom, child)
-                    for atom in atoms
-                    for child in range(self.number_of_children(place, atom))
-                ]
-        return set(atoms)
+        return set(self._through(self.parts, [(number,)]))
+
+    def _through(self, parts: Sequence[Step | Split], atoms: list[Atom]) -> list[Atom]:
+        for part in parts:
+            match part:
+                case Split(place, tee, branches):
+                    atoms = [
+                        atom
+                        for way, branch in enumerate(branches)
+                        for atom in self._through(
+                            branch, [one for one in atoms if tee or self.way(place, one) == way]
+                        )
+                    ]
+                case Step():
+                    atoms = [child for atom in atoms for child in self._made(part, atom)]
+        return atoms
+
+    def _made(self, step: Step, atom: Atom) -> list[Atom]:
+        match step.kind:
+            case "mark":
+                return [(*atom, step.branch)]
+            case "filter":
+                return [] if self.filters(step.place, atom) else [atom]
+            case "expand" | "stream":
+                children = range(self.number_of_children(step.place, atom))
+                return [(*atom, child) for child in children]
+        return [atom]
+
+    def way(self, place: int, atom: Atom) -> int:
+        """The branch of a route."""
+        return hash((self.seed, place, atom)) % WAYS
+
+    @property
+    def steps(self) -> list[Step]:
+        """All stages but the last, with those of the branches."""
+        return [
+            step
+            for part in self.parts
+            for step in ([part] if isinstance(part, Step) else chain(*part.branches))
+        ]
 
     def on_ack(self, id: str) -> None:  # noqa: A002
         """All that was made of it is delivered or recorded as dead."""
@@ -98,7 +152,7 @@ class World:
     def _check(self, atom: Atom) -> None:
         if str(atom[0]) in self.acked:
             self.wrong.append(f"{atom} is delivered after its acknowledgement")
-        if atom in self.rows and not any(kind == "stream" for kind, _ in self.kinds):
+        if atom in self.rows and not any(step.kind == "stream" for step in self.steps):
             self.wrong.append(f"{atom} is delivered twice in one life")
         before = [row for row in self.rows if not self.keyed or row[0] % KEYS == atom[0] % KEYS]
         if self.ordered and before and before[-1] >= atom:
@@ -140,10 +194,15 @@ class Steps:
     world: World
     place: int
     keyed: bool
+    branch: int
 
     async def one(self, atoms: Payload) -> Payload:
         await self.rest(atoms)
         return atoms
+
+    async def marked(self, atoms: Payload) -> Payload:
+        await self.rest(atoms)
+        return ((*atoms[0], self.branch),)
 
     async def filtered(self, atoms: Payload) -> Payload | None:
         await self.rest(atoms)
@@ -186,32 +245,38 @@ class Steps:
                 raise
 
 
-def make_stage(world: World, place: int, kind: str, options: dict[str, Any]) -> Any:
-    """One stage of that kind."""
+def make_part(world: World, part: Step | Split) -> Any:
+    """What stands between two bars of the flow."""
+    if isinstance(part, Split):
+        branches = [[make_part(world, step) for step in branch] for branch in part.branches]
+        if part.tee:
+            return tee(*branches, name=f"s{part.place}")
+        place = part.place
+        return route(
+            lambda atoms: world.way(place, atoms[0]), dict(enumerate(branches)), name=f"s{place}"
+        )
     # A batch is of many keys, and only its first is looked at.
-    keyed = isinstance(options.get("order"), Key) and not options.get("batch")
-    steps = Steps(world, place, keyed)
+    keyed = isinstance(part.options.get("order"), Key) and not part.options.get("batch")
+    steps = Steps(world, part.place, keyed, part.branch)
     functions = {
+        "mark": steps.marked,
         "filter": steps.filtered,
         "expand": steps.many,
         "stream": steps.many,
         "batch": steps.each,
         "collective": steps.together,
     }
-    return stage(name=f"s{place}", **options)(functions.get(kind, steps.one))
+    return stage(name=f"s{part.place}", **part.options)(functions.get(part.kind, steps.one))
 
 
 def draw_flow(seed: int) -> tuple[World, Flow, list[Any], FaultPlan]:
-    """A flow of one to four stages and a sink, its items, and its faults."""
+    """A flow of up to four parts and a sink, its items, and its faults."""
     world = World(seed)
     chance = world.chance
-    # Below a collective batch a payload holds several atoms, which only some stages understand.
-    kinds = [chance.choice(KINDS) for _ in range(chance.choice((0, 1, 1, 2, 2, 3, 4)))]
-    if "collective" in kinds:
-        first = kinds.index("collective")
-        kinds[first:] = [kind if kind in TOGETHER else "pass" for kind in kinds[first:]]
     # What an attempt makes of one message must fit into the channel below.
-    least = 2 if "expand" in kinds else 1
+    kinds = draw_kinds(chance)
+    least = 2 if "expand" in kinds or "fork" in kinds else 1
+    world.parts = draw_parts(chance, kinds, least)
     flow = (
         Flow(
             f"seed {seed}",
@@ -222,19 +287,49 @@ def draw_flow(seed: int) -> tuple[World, Flow, list[Any], FaultPlan]:
         )
         | []
     )
-    for place, kind in enumerate(kinds):
-        options = draw_options(chance, kind, least)
-        world.kinds.append((kind, options))
-        flow = flow | make_stage(world, place, kind, options)
+    for part in world.parts:
+        flow = flow | make_part(world, part)
     flow = flow | (RowSink(world) if chance.random() < 0.3 else draw_sink(world))
     keeps = [keeps_order(one.options) for one in flow.stages]
     world.keyed = "key" in keeps
-    # What a collective batch makes has the key of its first atom only.
-    world.ordered = all(keeps) and not (world.keyed and "collective" in kinds)
+    # What a collective batch makes has the key of its first atom only; branches race each other.
+    world.ordered = (
+        all(keeps) and "fork" not in kinds and not (world.keyed and "collective" in kinds)
+    )
     world.stubborn = chance.random() < 0.2
     items = [((number,),) for number in range(chance.choice((0, 1, 2, 5, 9, 14)))]
     plan = FaultPlan() if chance.random() < 0.8 else FaultPlan.none()
     return world, flow, items, plan
+
+
+def draw_kinds(chance: random.Random) -> list[str]:
+    """Below a collective batch a payload holds several atoms, which only some stages understand."""
+    kinds = [chance.choice(KINDS) for _ in range(chance.choice((0, 1, 1, 2, 2, 3, 4)))]
+    if "collective" in kinds:
+        first = kinds.index("collective")
+        kinds[first:] = [kind if kind in TOGETHER else "pass" for kind in kinds[first:]]
+    return kinds
+
+
+def draw_parts(chance: random.Random, kinds: list[str], least: int) -> list[Step | Split]:
+    """One part of each kind; a fork has branches of at most two stages."""
+    places = count()
+    parts: list[Step | Split] = []
+    for kind in kinds:
+        place = next(places)
+        if kind != "fork":
+            parts.append(Step(place, kind, draw_options(chance, kind, least)))
+            continue
+        both = chance.random() < 0.5
+        branches: list[list[Step]] = []
+        for way in range(WAYS):
+            # Copies are told apart by a mark, so that each has rows of its own.
+            inside = ["mark"] * both + chance.choices(SINGLE, k=chance.choice((0, 1, 1, 2)))
+            branches.append(
+                [Step(next(places), one, draw_options(chance, one, least), way) for one in inside]
+            )
+        parts.append(Split(place, both, branches))
+    return parts
 
 
 def draw_options(chance: random.Random, kind: str, least: int) -> dict[str, Any]:

@@ -185,7 +185,7 @@ def test_a_source_that_ends_leaves_the_room_to_the_others() -> None:
         rows.extend(numbers)
 
     async def scenario() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await (Flow("room", capacity=2) | merge(*sources) | slow).run_async()
 
     asyncio.run(scenario())

@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +15,7 @@ from penstock.flow._pool_thread import ThreadExecutor
 from penstock.flow._statistics import Meter
 from penstock.testing import FakeClock
 from tests.flow import process_stages as work
+from tests.flow.left_behind import nothing_new
 
 POOLS = ["async", "thread", pytest.param("process", marks=pytest.mark.slow)]
 ORDERS = {"none": "none", "input": "input", "key": key(lambda item: item[0] % 7)}
@@ -47,39 +47,11 @@ class Endless(Source[tuple[int, bytes]]):
         self.closed += 1
 
 
-def children() -> set[str]:
-    tasks = Path("/proc/self/task").glob("*/children")
-    return {child for path in tasks for child in path.read_text().split()}
-
-
-def descriptors() -> list[str]:
-    """What each open descriptor stands for; that of the listing itself is gone when it is read."""
-    found = []
-    for path in Path("/proc/self/fd").iterdir():
-        try:
-            found.append(str(path.readlink()).partition(":")[0])
-        except FileNotFoundError:
-            continue
-    return sorted(found)
-
-
-def shared_memory() -> set[str]:
-    """Ours, among what all programs of this machine have there."""
-    return {path.name for path in Path("/dev/shm").iterdir() if "penstock" in path.name}
-
-
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """No child, descriptor, segment or thread outlives a run."""
-    before, threads = (children(), descriptors(), shared_memory()), set(threading.enumerate())
-
-    yield
-
-    for thread in set(threading.enumerate()) - threads:
-        # It has nothing left to do, but may not have got to its last line.
-        thread.join(5)
-        assert not thread.is_alive()
-    assert (children(), descriptors(), shared_memory()) == before
+    with nothing_new():
+        yield
 
 
 async def end(running: RunningFlow, ending: str) -> FlowReport:
@@ -208,10 +180,10 @@ def test_a_thread_in_a_call_is_reported_and_begins_nothing_more() -> None:
 
         source = Endless()
         async with (
-            Flow("hang", capacity=16) | source | hangs | (lambda _: None)
+            Flow("hang", capacity=16, clock=FakeClock()) | source | hangs | (lambda _: None)
         ).start() as running:
             await reached.wait()
-            # Once it has seen that calls are quick, the pool sends the next chunks ahead.
+            # On this clock all calls were quick, so that the pool sends the next chunks ahead.
             for _ in range(100):
                 await asyncio.sleep(0)
             report = await running.cancel()
@@ -226,7 +198,7 @@ def test_a_thread_in_a_call_is_reported_and_begins_nothing_more() -> None:
     assert "1 thread of 'hangs' still in a call, and left behind" in str(report)
     for thread in threading.enumerate():
         if "(left behind)" in thread.name:
-            thread.join(5)
+            thread.join(60)
     assert begun == [100]
 
 
@@ -245,8 +217,8 @@ def test_a_chunk_under_way_goes_no_further_when_its_thread_is_left() -> None:
             stage=made, output_limit=9, clock=FakeClock(), meter=Meter(), context=None
         )
         executor = ThreadExecutor(like, 0)
-        executor.send([1, 2, 3])
-        executor.send([4])
+        executor.send([1, 2, 3], 3)
+        executor.send([4], 1)
         await asyncio.to_thread(hanging.wait)
         await executor.aclose()
         assert like.meter.hung == 1
@@ -255,5 +227,5 @@ def test_a_chunk_under_way_goes_no_further_when_its_thread_is_left() -> None:
     release.set()
     for thread in threading.enumerate():
         if "(left behind)" in thread.name:
-            thread.join(5)
+            thread.join(60)
     assert begun == [1]

@@ -65,7 +65,7 @@ def test_messages_of_one_key_never_overlap_nor_overtake(
     source = ListSource(numbered(letters))
     flow = Flow("keys", capacity=capacity) | source | step | rows.append
     # A flow that hangs is a finding of this test, with its example, and no time-out of the suite.
-    report = asyncio.run(asyncio.wait_for(flow.run_async(), 20))
+    report = asyncio.run(asyncio.wait_for(flow.run_async(), 60))
 
     for name in "abcd":
         mine = [item for item in rows if item[0] == name]

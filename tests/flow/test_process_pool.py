@@ -6,45 +6,30 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from penstock import Flow, stage
-from penstock.flow import FlowFailedError, NotPicklableError
+from penstock.flow import FlowFailedError, NotPicklableError, Stage
 from penstock.flow._chunk import Task
 from penstock.flow._process import WorkerProcess, preparation
 from penstock.flow._wire import Frame
 from penstock.flow._worker_process import Setup
 from tests.flow import process_stages as work
+from tests.flow.left_behind import nothing_new
 
 pytestmark = pytest.mark.slow
 EXAMPLE = Path(__file__).parents[2] / "examples" / "three_stages.py"
 
 
-def children() -> set[str]:
-    tasks = Path("/proc/self/task").glob("*/children")
-    return {child for path in tasks for child in path.read_text().split()}
-
-
-def descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """No child, descriptor or thread outlives a run."""
-    before, threads = (children(), descriptors()), set(threading.enumerate())
-
-    yield
-
-    for thread in set(threading.enumerate()) - threads:
-        # It has nothing left to do, but may not have got to its last line.
-        thread.join(5)
-        assert not thread.is_alive()
-    assert (children(), descriptors()) == before
+    """No child, descriptor, segment or thread outlives a run."""
+    with nothing_new():
+        yield
 
 
 def test_the_three_stage_example_prints_what_it_says() -> None:
@@ -92,21 +77,6 @@ def test_a_message_survives_one_crash_of_its_worker(tmp_path: Path) -> None:
 
     assert sorted(rows) == list(range(6))
     assert (report.dead, report.stages["die_once"].retries) == (0, 1)
-
-
-def test_a_time_out_kills_the_worker_and_costs_one_message() -> None:
-    """The others are worked on by its successor."""
-    rows: list[int] = []
-
-    report = (
-        Flow("late")
-        | range(5)
-        | stage(pool="process", timeout="300ms")(work.hang_at_two)
-        | rows.append
-    ).run()
-
-    assert sorted(rows) == [0, 1, 3, 4]
-    assert [letter.reason for letter in report.dead_letters] == ["timeout"]
 
 
 def test_generators_batches_and_decorated_functions_run_there_too() -> None:
@@ -167,6 +137,39 @@ def test_what_cannot_travel_is_named_with_the_way_out() -> None:
         assert name in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        stage(pool="process", chunk=1)(work.kind_of),
+        stage(pool="process", chunk=32)(work.kind_of),
+        stage(pool="process", batch=8, within="1ms")(work.kinds_of),
+    ],
+    ids=["chunk of 1", "chunks", "batches"],
+)
+def test_what_a_worker_cannot_unpickle_costs_one_message(made: Stage[..., Any]) -> None:
+    """Also where it came with others; the worker lives on, and says what was raised."""
+    rows: list[str] = []
+
+    report = (Flow("far") | [*range(300), work.Homebound(), *range(300)] | made | rows.append).run()
+
+    assert rows == ["int"] * 600
+    [letter] = report.dead_letters
+    assert (letter.message_id, letter.reason, letter.error_class) == ("300", "error", "EOFError")
+    assert [one.replaced for one in report.stages.values()] == [0, 0]
+
+
+def test_a_death_after_what_could_not_be_unpickled_is_charged_to_its_own_message() -> None:
+    """The requests are counted on both ends, those that are refused too."""
+    rows: list[int] = []
+    made = stage(pool="process", chunk=1)(work.die_at_seven)
+
+    report = (Flow("both") | [1, work.Homebound(), 6, 7, 8] | made | rows.append).run()
+
+    assert sorted(rows) == [1, 6, 8]
+    assert {letter.reason for letter in report.dead_letters} == {"error", "crash"}
+    assert report.stages["die_at_seven"].replaced == 3
+
+
 def test_a_worker_that_dies_between_two_requests_had_nothing_in_hand() -> None:
     """Else the first message of the next chunk would be blamed, and be dead after three accidents."""
     setup = Setup(
@@ -176,16 +179,43 @@ def test_a_worker_that_dies_between_two_requests_had_nothing_in_hand() -> None:
     async def scenario() -> tuple[object, int | None]:
         process = WorkerProcess(setup, "idle")
         await process.started()
-        answer, (results, *_) = await process.ask(Frame(("chunk", [1, 2, 3])))
+        process.send(Frame(("chunk", (3, [1, 2, 3]))))
+        [(answer, (results, *_))] = await process.receive()
         process.kill()
+        process.send(Frame(("chunk", (1, [4]))))
         with pytest.raises(ConnectionError):
-            await process.ask(Frame(("chunk", [4])))
+            await process.receive()
         in_hand = process.in_hand
         await process.aclose()
         assert answer == "done"
         return results, in_hand
 
     assert asyncio.run(scenario()) == ([2, 4, 6], None)
+
+
+def test_what_a_worker_answered_before_it_died_counts() -> None:
+    """Also where its death is seen by a request that cannot be sent, before its answers have been read."""
+    setup = Setup(
+        preparation("dead"), ("tests.flow.process_stages", "die_at_seven"), Task("dead", False, 9)
+    )
+
+    async def scenario() -> tuple[list[Any], int | None]:
+        process = WorkerProcess(setup, "dead")
+        await process.started()
+        handle = os.pidfd_open(process.pid)
+        process.send(Frame(("chunk", (1, [1, 2, 7, 8])), requests=4), 4)
+        # In the loop's own thread, so that nothing is read meanwhile.
+        select.select([handle], [], [])
+        os.close(handle)
+        process.send(Frame(("chunk", (1, [9]))))
+        answers = await process.receive()
+        with pytest.raises(ConnectionError):
+            await process.receive()
+        in_hand = process.in_hand
+        await process.aclose()
+        return [results for _, (results, *_) in answers], in_hand
+
+    assert asyncio.run(scenario()) == ([[1], [2]], 0)
 
 
 def test_requests_that_the_socket_cannot_take_at_once_are_sent_when_it_can() -> None:
@@ -197,8 +227,11 @@ def test_requests_that_the_socket_cannot_take_at_once_are_sent_when_it_can() -> 
         await process.started()
         lengths = []
         for _ in range(2):
-            sent = [process.ask(Frame(("chunk", ["x" * 200_000 + "y" * n]))) for n in range(20)]
-            answers = [await answer for answer in sent]
+            for n in range(20):
+                process.send(Frame(("chunk", (1, ["x" * 200_000 + "y" * n]))))
+            answers: list[Any] = []
+            while len(answers) < 20:
+                answers += await process.receive()
             lengths += [length - 200_000 for _, (results, *_) in answers for length in results]
         asks = asyncio.get_running_loop().remove_writer(process._sock)
         await process.aclose()
@@ -227,6 +260,6 @@ def test_no_worker_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
     parent.send_signal(signal.SIGKILL)
     parent.wait()
 
-    gone, _, _ = select.select([handle], [], [], 20)
+    gone, _, _ = select.select([handle], [], [], 60)
     os.close(handle)
     assert gone == [handle]

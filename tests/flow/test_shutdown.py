@@ -136,7 +136,7 @@ def test_a_drain_hands_back_what_has_failed_a_moment_ago() -> None:
             raise OSError("later")
 
         running = (Flow("moment") | ListSource([1]) | fails | print).start()
-        return await asyncio.wait_for(running.wait(), 20)
+        return await asyncio.wait_for(running.wait(), 60)
 
     report = asyncio.run(scenario())
 

@@ -60,18 +60,27 @@ def test_an_attempt_that_swallows_its_cancellation_still_counts() -> None:
 
 def test_a_thread_that_hangs_is_replaced_and_counted() -> None:
     """Nobody can end it; its successor goes on with the other messages."""
-    release = threading.Event()
+    hung, release = threading.Event(), threading.Event()
     threads: set[int] = set()
     delivered: list[int] = []
+    clock = FakeClock()
 
-    @stage(pool="thread", timeout="50ms")
+    @stage(pool="thread", timeout="5s")
     def hang_at_one(number: int) -> int:
         threads.add(threading.get_ident())
         if number == 1:
+            hung.set()
             release.wait()
         return number
 
-    report = (Flow("hung") | range(4) | hang_at_one | delivered.append).run()
+    async def scenario() -> FlowReport:
+        flow = Flow("hung", clock=clock) | range(4) | hang_at_one | delivered.append
+        async with flow.start() as running:
+            await asyncio.to_thread(hung.wait)
+            await clock.advance(5)
+            return await running.wait()
+
+    report = asyncio.run(scenario())
     names = [thread.name for thread in threading.enumerate()]
     release.set()
 

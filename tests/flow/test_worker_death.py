@@ -33,10 +33,9 @@ def run(function: Any, count: int = 5, **options: Any) -> tuple[list[Any], FlowR
         (work.segfault_at_two, {}, "crash", "died (signal SIGSEGV)", 3),
         (work.abort_at_two, {}, "crash", "died (signal SIGABRT)", 3),
         (work.exit_at_two, {}, "crash", "died (exit code 3)", 3),
-        (work.hang_at_two, {"timeout": "300ms"}, "timeout", "longer than its time-out of 0.3s", 1),
         (work.fill_at_two, {"memory": "256MiB"}, "memory", "", 1),
     ],
-    ids=["segfault", "abort", "exit", "time-out", "memory"],
+    ids=["segfault", "abort", "exit", "memory"],
 )
 def test_a_death_costs_the_message_in_hand_and_is_named(
     function: Any, options: dict[str, Any], reason: str, said: str, attempts: int
@@ -48,6 +47,31 @@ def test_a_death_costs_the_message_in_hand_and_is_named(
     [letter] = report.dead_letters
     assert (letter.reason, letter.attempts, letter.payload) == (reason, attempts, 2)
     assert said in letter.error
+    assert report.statistics.balanced
+
+
+@pytest.mark.slow
+def test_a_time_out_kills_the_worker_and_costs_one_message(tmp_path: Path) -> None:
+    """The others are worked on by its successor; on the flow's clock, which moves once the worker hangs."""
+    rows: list[Any] = []
+    hung = tmp_path / "hung"
+    clock = FakeClock()
+
+    async def scenario() -> FlowReport:
+        made = stage(pool="process", timeout="300ms")(work.hang_at_path)
+        items = [0, 1, str(hung), 3, 4]
+        async with (Flow("late", clock=clock) | items | made | rows.append).start() as running:
+            while not hung.exists():
+                await asyncio.sleep(0.001)
+            await clock.advance(0.3)
+            return await running.wait()
+
+    report = asyncio.run(scenario())
+
+    assert sorted(rows) == [0, 1, 3, 4]
+    [letter] = report.dead_letters
+    assert (letter.reason, letter.attempts, letter.payload) == ("timeout", 1, str(hung))
+    assert "longer than its time-out of 0.3s" in letter.error
     assert report.statistics.balanced
 
 

@@ -139,6 +139,26 @@ def test_columns_that_share_a_path_are_written_too(tmp_path):
         assert delta_encoded(tmp_path / use.value, rows, dictionary=use) == []
 
 
+def test_pages_are_long_where_all_columns_repeat_themselves(tmp_path):
+    """A page is worth its head and its own start of compression only where its values take some bytes."""
+    schema = pa.schema([("i", pa.int64()), ("b", pa.bool_())])
+    rows = table([{"i": n % 7, "b": n % 3 == 0} for n in range(50_000)], schema)
+    long, usual = (
+        columns(tmp_path / use.value, rows, dictionary=use, row_group_rows=50_000)
+        for use in (DictionaryUse.SAMPLED, DictionaryUse.ALL)
+    )
+    for one, other in zip(long, usual, strict=True):
+        assert one.has_dictionary_page == other.has_dictionary_page
+        assert one.total_uncompressed_size < other.total_uncompressed_size
+
+
+def test_one_column_that_does_not_repeat_itself_keeps_all_pages_short():
+    """A longer page of text compresses worse; pyarrow has one limit for all columns."""
+    some = ROWS.select(["i", "b"])
+    assert encodings(some, DictionaryUse.SAMPLED, IntegerEncoding.PLAIN).long_pages
+    assert not encodings(ROWS, DictionaryUse.SAMPLED, IntegerEncoding.PLAIN).long_pages
+
+
 def test_the_cut_into_batches_does_not_matter():
     """The same rows in other chunks get the same encodings."""
     whole = encodings(ROWS, DictionaryUse.SAMPLED, IntegerEncoding.DELTA)

@@ -1,5 +1,6 @@
 """Batches become Parquet files: all rows, rolled by size, equal bytes for equal input."""
 
+import hashlib
 import itertools
 import json
 import subprocess
@@ -46,6 +47,7 @@ def test_every_row_is_in_exactly_one_file_and_files_roll(tmp_path):
     (one,) = write(BATCHES, tmp_path / "one", row_group_rows=300)
     assert one.rows == 2000
     assert one.size == one.path.stat().st_size
+    assert one.sha256 == hashlib.sha256(one.path.read_bytes()).hexdigest()
     assert pq.read_metadata(one.path).num_row_groups == 7
 
 
@@ -55,6 +57,17 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     second = write(BATCHES, tmp_path / "b", row_group_rows=250)
     assert [part.sha256 for part in first] == [part.sha256 for part in second]
     assert first[0].path.read_bytes() == second[0].path.read_bytes()
+
+
+def test_a_row_group_takes_no_more_than_its_share_of_memory(tmp_path):
+    """32 MiB are written as soon as they are there; of a batch that is cut each piece counts for itself."""
+    schema = pa.schema([("s", pa.string())])
+    batch = pa.RecordBatch.from_pydict({"s": ["x" * 2**20] * 12}, schema)
+    for limit, groups in ((1000, [36, 36]), (35, [35, 35, 2])):
+        (part,) = write([batch] * 6, tmp_path / str(limit), schema, row_group_rows=limit)
+        metadata = pq.read_metadata(part.path)
+        found = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
+        assert found == groups
 
 
 @pytest.mark.case("k06")

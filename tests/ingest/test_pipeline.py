@@ -5,7 +5,7 @@ import gzip
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from deltalake import DeltaTable
 from penstock import ingest
 from penstock.base import Failpoints
 from penstock.storage import StoragePool
+from penstock.testing import FakeClock
 from penstock.topology import make_context
 from tests.ingest.workplace import Workplace
 
@@ -249,11 +250,14 @@ def test_only_recent_prefixes_are_read_where_that_is_asked_for(place: Workplace)
     text = place.config.read_text()
     recent = 'partition_filter: {prefix_template: "day=%Y-%m-%d", lookback: 1}, settle_secs'
     place.config.write_text(text.replace("settle_secs", recent))
-    today = datetime.now(UTC)
+    clock = FakeClock()
     for back in range(4):
-        place.put(f"day={today - timedelta(days=back):%Y-%m-%d}/a.ndjson.gz", [back])
+        place.put(f"day={clock.now() - timedelta(days=back):%Y-%m-%d}/a.ndjson.gz", [back])
 
-    run(place)
+    config = ingest.validate(place.config)
+    context = make_context(config.shared, clock=clock, storage_pool=StoragePool())
+    options = ingest.IngestOptions(state_dir=config.state_dir, once=True)
+    asyncio.run(ingest.IngestPipeline("p", config.pipelines["p"], context, options).run())
 
     assert place.rows() == [0, 1]
 

@@ -230,7 +230,7 @@ class HeldFailure:
 
     def decode(self, chunk):
         if next(self._calls) == 0:
-            self.fail.wait(5)
+            self.fail.wait(60)
             raise OSError(28, "No space left on device")
         decoded = DECODER.decode(chunk)
         self.other.set()
@@ -241,7 +241,7 @@ def end_of_threads():
     """Wait for those that a run has left behind, and have Python complain of what is still open."""
     for thread in threading.enumerate():
         if thread.name.startswith(Lane.FILES.name):
-            thread.join(5)
+            thread.join(60)
     gc.collect()
 
 
@@ -249,7 +249,7 @@ def test_a_file_that_waits_for_its_turn_is_closed_when_the_plan_fails(tmp_path):
     """Its dead letters may lie in a file on the disk, which is open."""
     bench = Bench(tmp_path, {f"{n}.gz": gzip.compress(lines(n, 1) + b"x\n") for n in range(2)})
     decoder = HeldFailure()
-    release = threading.Thread(target=lambda: (decoder.other.wait(5), decoder.fail.set()))
+    release = threading.Thread(target=lambda: (decoder.other.wait(60), decoder.fail.set()))
     release.start()
     with pytest.raises(OSError, match="No space left"):
         bench.produce(bench.plan(), decoder)
@@ -271,10 +271,10 @@ class LateDecoder:
 
     def decode(self, chunk):
         if next(self._calls) == 0:
-            self._started.wait(5)
+            self._started.wait(60)
             raise OSError(28, "No space left on device")
         self._started.set()
-        self.over.wait(5)
+        self.over.wait(60)
         return DECODER.decode(chunk)
 
 
@@ -324,7 +324,7 @@ def in_threads(*calls):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
     return results
 
 
@@ -333,7 +333,7 @@ def test_different_strands_are_written_at_the_same_time(tmp_path):
     files = MemoryFiles(a_ndjson=lines(0, 5), b_ndjson=lines(5, 5))
     plan, both = files.plan(strands=2), threading.Barrier(2)
     assembler = PlanAssembler(plan, SCHEMA, tmp_path)
-    given = [decoded(files, plan, tmp_path, n, lambda: both.wait(5)) for n in range(2)]
+    given = [decoded(files, plan, tmp_path, n, lambda: both.wait(60)) for n in range(2)]
 
     in_threads(*(lambda n=n: assembler.add(n, given[n]) for n in range(2)))
 
@@ -363,10 +363,10 @@ def test_a_failure_removes_what_another_thread_is_still_writing(tmp_path):
 
     def hang():
         inside.set()
-        over.wait(5)
+        over.wait(60)
 
     def fail():
-        inside.wait(5)
+        inside.wait(60)
         raise OSError(28, "No space left on device")
 
     def end():

@@ -11,18 +11,18 @@ from penstock.ingest._threads import DaemonThreads
 def test_results_and_errors_come_back() -> None:
     threads = DaemonThreads(2, "t")
 
-    assert threads.submit(lambda: 1).result(5) == 1
+    assert threads.submit(lambda: 1).result(60) == 1
     with pytest.raises(ZeroDivisionError):
-        threads.submit(lambda: 1 / 0).result(5)
+        threads.submit(lambda: 1 / 0).result(60)
     threads.shutdown()
 
 
 def test_as_many_calls_as_there_are_threads_run_at_once_and_no_more() -> None:
-    threads, both = DaemonThreads(2, "t"), threading.Barrier(2)
-    meet = [threads.submit(both.wait, 5) for _ in range(4)]
+    threads, both = DaemonThreads(2, "pair"), threading.Barrier(2)
+    meet = [threads.submit(both.wait, 60) for _ in range(4)]
 
-    assert sorted(future.result(5) for future in meet) == [0, 0, 1, 1]
-    assert len([t for t in threading.enumerate() if t.name.startswith("t-")]) == 2
+    assert sorted(future.result(60) for future in meet) == [0, 0, 1, 1]
+    assert len([t for t in threading.enumerate() if t.name.startswith("pair-")]) == 2
     threads.shutdown()
 
 
@@ -48,6 +48,6 @@ def test_an_idle_thread_keeps_nothing_of_its_last_call() -> None:
     called = threads.submit(id, thing)
     del thing
 
-    called.result(5)
+    called.result(60)
     assert last() is None
     threads.shutdown()

@@ -53,10 +53,11 @@ class Workplace:
         return self.put_bytes(name, gzip.compress("".join(f"{x}\n" for x in lines).encode()))
 
     def put_bytes(self, name: str, content: bytes) -> Path:
-        path = self.root / "in" / name
+        """Whole at once, as a follower may look at any instant."""
+        path, made = self.root / "in" / name, self.root / "being-written"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        return path
+        made.write_bytes(content)
+        return made.replace(path)
 
     def rows(self) -> list[int]:
         """The ids in the table, sorted; doubled ones stand twice."""

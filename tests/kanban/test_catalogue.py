@@ -145,6 +145,17 @@ def test_a_command_that_is_ended_half_way_leaves_no_half_answer(tmp_path: Path) 
     assert not (tmp_path / ".penstock" / "catalogue.csv").exists()
 
 
+def test_a_command_is_not_begun_once_the_board_was_stopped(tmp_path: Path) -> None:
+    """Nobody would end it, and the end of the board would wait for it."""
+    catalogue = Catalogue(make_board(tmp_path, {"command": COMMAND, "max_age": "1d"}))
+
+    catalogue.stop()
+
+    with pytest.raises(ConfigError, match="the board was stopped"):
+        names(catalogue)
+    assert asked(tmp_path) == 0
+
+
 def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
     (tmp_path / "books.csv").write_text("barcode\n1\n")
     wall = Wall()

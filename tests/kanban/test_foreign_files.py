@@ -21,7 +21,7 @@ def drop(path: Path, text: str, *, age: float = 10.0) -> Path:
 def test_a_token_made_by_hand_is_taken_after_two_seconds(tmp_path: Path) -> None:
     """Half of a file is never read, because nobody looks before it has stood still."""
     bucket = make_bucket(tmp_path / "in")
-    path = drop(tmp_path / "in" / "12345.json", '{"barcode": 12345, "shelf": "A"}', age=0)
+    path = drop(tmp_path / "in" / "12345.json", '{"barcode": 12345, "shelf": "A"}', age=-60)
 
     with Seat(bucket, "w") as seat:
         assert seat.claim() == []

@@ -74,7 +74,7 @@ class Home:
     def until(self, *expected: str, pipe: str = "p/2", part: str = "waiting") -> None:
         """Wait until these tokens are there."""
         pause = Event()
-        for _ in range(400):
+        for _ in range(1200):
             found = {token.id for _, _, token in self.operator.tokens(pipe, part)}
             if found >= set(expected):
                 return
@@ -84,7 +84,7 @@ class Home:
     def stop(self) -> int:
         assert self.process
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_a_board_can_be_led_while_it_runs(home: Home) -> None:
         v.reason
         for _, _, t in home.operator.tokens("p/2")
         for v in t.history
-        if v.result == "crash"
+        if t.id == "hangs" and v.result == "crash"
     ]
     assert crashes == ["it took longer than the filter's timeout, and the worker was killed"]
     with pytest.raises(KanbanError, match="no orchestrator runs the board"):
@@ -193,6 +193,7 @@ def test_a_stop_lets_the_token_in_hand_be_finished(
     home: Home, options: list[str], number: int, code: int
 ) -> None:
     """However long it takes within `drain`; the exit code says whether the run was to have an end of its own."""
+    home.configure(CONFIG.replace("timeout: 2s", "timeout: 60s"))
     home.start("--sample", "slow", *options)
     assert home.process
     pause = Event()
@@ -200,7 +201,7 @@ def test_a_stop_lets_the_token_in_hand_be_finished(
         pause.wait(0.02)
 
     home.process.send_signal(number)
-    assert home.process.wait(timeout=30) == code
+    assert home.process.wait(timeout=60) == code
 
     pipe, part, token = home.operator.token("slow")
     assert (pipe, part) == ("p/1", "waiting")

@@ -202,6 +202,8 @@ def test_eight_producers_never_pass_a_limit(tmp_path: Path) -> None:
 
     contexts = [worker(lambda n=n: produce(f"p{n}")) for n in range(8)]
     pids = [context.__enter__() for context in contexts]
+    while bucket.counts().waiting < 7:  # nobody takes yet: all that may enter comes together
+        pass
     with Seat(bucket, "consumer") as seat:
         left = 200
         while left:

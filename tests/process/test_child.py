@@ -156,7 +156,7 @@ async def _until_readable(watch: int) -> None:
     """A pidfd becomes readable when its process ends."""
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(watch, ended.set)
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), 60)
     asyncio.get_running_loop().remove_reader(watch)
     os.close(watch)
 

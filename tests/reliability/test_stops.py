@@ -28,7 +28,7 @@ def place(tmp_path: Path) -> Workplace:
 
 
 def stopped(place: Workplace, *options: str, point: str, signals: list[signal.Signals]) -> int:
-    """Start the program, send the signals when its first plan is settled; its exit code."""
+    """Start the program, send the signals when its second plan is in hand, each when the one before is heard."""
     child = subprocess.Popen(
         [*_PROGRAM, "run", str(place.config), "--output", "json", *options],
         env={**os.environ, "PENSTOCK_FAILPOINTS": point},
@@ -37,9 +37,11 @@ def stopped(place: Workplace, *options: str, point: str, signals: list[signal.Si
         text=True,
     )
     assert child.stderr is not None
-    assert any("plans" in json.loads(line) for line in child.stderr)
+    told = map(json.loads, child.stderr)
+    assert any(line.get("plan") == 2 for line in told)
     for number in signals:
         child.send_signal(number)
+        assert number is signals[-1] or any("signal" in line for line in told)
     child.communicate(timeout=60)
     return child.returncode
 
@@ -48,9 +50,9 @@ def stopped(place: Workplace, *options: str, point: str, signals: list[signal.Si
 @pytest.mark.parametrize(
     ("options", "point", "signals", "code"),
     [
-        ((), "plan.written@0=wait:0.1", [signal.SIGTERM], 0),
-        (("--once",), "plan.written@0=wait:0.1", [signal.SIGTERM], 143),
-        ((), "seal.before@2=wait:1", [signal.SIGTERM, signal.SIGINT], 143),
+        ((), "plan.written@0=wait:1", [signal.SIGTERM], 0),
+        (("--once",), "plan.written@0=wait:1", [signal.SIGTERM], 143),
+        ((), "seal.before@2=wait:600", [signal.SIGTERM, signal.SIGINT], 143),
     ],
     ids=["a follower", "a run with an end", "two signals"],
 )

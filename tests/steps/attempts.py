@@ -32,4 +32,4 @@ async def finished(doer: Executor, asked: executor.Work) -> executor.Observation
 
 
 def attempt(doer: Executor, asked: executor.Work) -> executor.Observation:
-    return asyncio.run(asyncio.wait_for(finished(doer, asked), 30))
+    return asyncio.run(asyncio.wait_for(finished(doer, asked), 60))

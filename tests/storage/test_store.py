@@ -19,6 +19,7 @@ from penstock.storage import (
     StoreUnavailableError,
     open_store,
 )
+from tests.small_s3 import small_s3
 
 S3_OPTIONS = {
     "aws_access_key_id": "test",
@@ -31,13 +32,9 @@ S3_OPTIONS = {
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """The endpoint of a small S3 server with a bucket in it."""
-    # Imported here: it takes seconds, and only these tests need it.
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    urlopen(Request(f"http://{host}:{port}/bucket", method="PUT")).close()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with small_s3() as endpoint:
+        urlopen(Request(f"{endpoint}/bucket", method="PUT")).close()
+        yield endpoint
 
 
 @pytest.fixture(params=["local", "memory", pytest.param("s3", marks=pytest.mark.slow)])

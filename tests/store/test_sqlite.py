@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -45,15 +46,22 @@ async def opened(path: Path, text: str = "") -> AsyncIterator[store.Stores]:
 
 def test_changes_asked_for_together_share_one_commit(tmp_path: Path) -> None:
     """One wait for the disk for all of them; that is what makes many runs at once fast."""
-    points = Failpoints({("none", 1): lambda _: None})
+    asked = threading.Event()
+
+    def hold(_: str) -> None:
+        asked.wait(60)
+
+    points = Failpoints({("store.commit.before", 1): hold})
 
     async def main() -> None:
         async with open_sqlite(tmp_path / "s", clock=FakeClock(), failpoints=points) as stores:
-            assert all(await asyncio.gather(*(create(stores, f"r{n}") for n in range(100))))
+            doing = [asyncio.create_task(create(stores, f"r{n}")) for n in range(100)]
+            asyncio.get_running_loop().call_soon(asked.set)  # behind the first step of each
+            assert all(await asyncio.gather(*doing))
 
     asyncio.run(main())
 
-    assert points.crossings["store.commit.after"] <= 10
+    assert points.crossings["store.commit.after"] <= 2
 
 
 def test_a_change_that_fails_leaves_those_beside_it_alone(tmp_path: Path) -> None:

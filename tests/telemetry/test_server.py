@@ -29,7 +29,7 @@ def server(metrics: Metrics, health: HealthBoard) -> Iterator[TelemetryServer]:
 
 
 def _ask(address: str, path: str, method: str = "GET") -> tuple[int, str, bytes]:
-    connection = HTTPConnection(address, timeout=5)
+    connection = HTTPConnection(address, timeout=60)
     try:
         connection.request(method, path)
         response = connection.getresponse()

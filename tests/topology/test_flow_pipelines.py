@@ -76,7 +76,7 @@ def test_a_reload_and_a_stop_drain_flows_that_have_no_end(adapter: Callable[...,
         stats = await topology.wait_stopped()
         return same, other, dict(stats.outcomes), metrics
 
-    same, other, outcomes, metrics = asyncio.run(asyncio.wait_for(scenario(), 20))
+    same, other, outcomes, metrics = asyncio.run(asyncio.wait_for(scenario(), 60))
 
     assert (same.stored, other.stored) == (same.taken, other.taken)
     assert same.stored == list(range(1, len(same.stored) + 1))

@@ -25,7 +25,7 @@ from penstock.topology import (
 
 
 def _get(address: str, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(address, timeout=5)
+    connection = http.client.HTTPConnection(address, timeout=60)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
@@ -125,7 +125,7 @@ def test_how_failures_are_met_can_be_written_in_the_configuration(
         return [pipeline("fails", fail), pipeline("follows", follow)]
 
     async def scenario() -> Stats:
-        return await asyncio.wait_for(run_pipelines(None, shared, "test", build), 20)
+        return await asyncio.wait_for(run_pipelines(None, shared, "test", build), 60)
 
     stats = asyncio.run(scenario())
 

@@ -43,7 +43,7 @@ def test_each_of_the_three_signals_drains_every_pipeline(number: signal.Signals)
         assert last.startswith(f"ended: {number.name}, ")
         assert last.count("drained") == 2
         assert last.endswith("True")  # the handlers from before are back
-        assert child.wait(10) == 0
+        assert child.wait(60) == 0
 
 
 def test_a_second_signal_cancels_what_does_not_drain() -> None:
@@ -55,4 +55,4 @@ def test_a_second_signal_cancels_what_does_not_drain() -> None:
         (last,) = _lines(child, 1)
 
         assert "a second signal came" in last
-        assert child.wait(10) == 130
+        assert child.wait(60) == 130

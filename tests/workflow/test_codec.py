@@ -12,17 +12,13 @@ from tests.workflow.driver import Driver, ref
 from tests.workflow.model import random_case
 
 
-def stored(value: object) -> dict:
-    return json.loads(json.dumps(value))
-
-
 def through_rows(state: object) -> object:
     """A run as a store gives it back."""
     steps = {
-        name: codec.decode_step(stored(codec.encode_step(step)), place="row")
+        name: codec.decode_step(codec.encode_step(step), place="row")
         for name, step in reversed(state.steps.items())
     }
-    row = stored(codec.encode_run(state))
+    row = codec.encode_run(state)
     return codec.decode_run(row, graph=state.graph, steps=steps, place="row")
 
 
@@ -34,7 +30,7 @@ def test_runs_and_events_survive_being_stored_after_every_decision() -> None:
             simulation.step()
             simulation.state = through_rows(simulation.state)
         for happened, decision in simulation.history:
-            row = stored(codec.encode_event(happened))
+            row = codec.encode_event(happened)
             assert codec.decode_event(row, place="row") == happened
             assert through_rows(decision.state) == decision.state
 
@@ -52,10 +48,10 @@ def test_steps_come_back_in_the_order_of_the_graph() -> None:
 )
 def test_a_row_of_a_newer_version_is_refused_by_name(change: dict, named: str) -> None:
     run = Driver(Node("a")).admit()
-    row = {**codec.encode_step(run.state.steps["a"]), **change}
+    row = {**json.loads(codec.encode_step(run.state.steps["a"])), **change}
 
     with pytest.raises(RecordError, match=named):
-        codec.decode_step(row, place="step a of run r")
+        codec.decode_step(json.dumps(row), place="step a of run r")
 
 
 def test_a_run_with_a_missing_step_is_refused() -> None:
@@ -67,7 +63,7 @@ def test_a_run_with_a_missing_step_is_refused() -> None:
 
 
 def test_an_unknown_event_is_refused() -> None:
-    row = {**codec.encode_event(event.AttemptStarted(ref("a"))), "kind": "AttemptMissed"}
+    text = codec.encode_event(event.AttemptStarted(ref("a"))).replace("Started", "Missed")
 
     with pytest.raises(RecordError, match="AttemptMissed"):
-        codec.decode_event(row, place="history of run r")
+        codec.decode_event(text, place="history of run r")

@@ -16,6 +16,7 @@ from penstock.workflow import (
     command,
     decide,
     domain,
+    errors,
     event,
     executor,
     record,
@@ -33,6 +34,24 @@ Next = Callable[[store.StoredRun, domain.Decision], Awaitable[store.Onward | Non
 """Given a run as a decision leaves it: what to go on with, if anything."""
 
 
+class EndBell(Bell):
+    """Rung at the end of one run, with the state that it ended in."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self._told: RunRecord | None = None
+
+    def tell(self, state: RunRecord) -> None:
+        """Ring with what was kept."""
+        self._told = state
+        self.ring()
+
+    def heard(self) -> RunRecord | None:
+        """The latest state that it was rung with, once; None if it was not."""
+        told, self._told = self._told, None
+        return told
+
+
 @dataclass
 class Bells:
     """Who is to look when a decision was kept."""
@@ -41,16 +60,16 @@ class Bells:
     timers: Bell
     stops: Bell
     admission: Bell
-    ends: dict[str, set[Bell]] = field(default_factory=dict)
-    """By run: of those who wait for its end."""
+    ends: dict[Place, set[EndBell]] = field(default_factory=dict)
+    """Of those who wait for the end of a run."""
 
     @classmethod
     def of(cls, clock: Clock) -> "Bells":
         """A set of silent bells."""
         return cls(Bell(clock), Bell(clock), Bell(clock), Bell(clock))
 
-    def ring_for(self, decision: domain.Decision) -> None:
-        """Ring those that this decision gives something to do."""
+    def ring_for(self, place: Place, decision: domain.Decision) -> None:
+        """Ring those that this decision, which is kept by now, gives something to do."""
         kinds = {type(asked) for asked in decision.commands}
         for kind, bell in (
             (command.StartAttempt, self.work),
@@ -62,8 +81,8 @@ class Bells:
                 bell.ring()
         if decision.state.state.final:
             self.admission.ring()
-            for bell in self.ends.get(decision.state.run, ()):
-                bell.ring()
+            for waiting in self.ends.get(place, ()):
+                waiting.tell(decision.state)
 
 
 class Decider:
@@ -86,7 +105,9 @@ class Decider:
         decision = decide(run.record, happened, self._clock.now())
         created = await self._runs.create(run, decision)
         if created:
-            self._bells.ring_for(decision)
+            place = (run.tenant, run.record.run)
+            self._remember(place, run, decision.state)
+            self._bells.ring_for(place, decision)
         return created
 
     async def load(self, tenant: str, run: str) -> store.StoredRun:
@@ -97,9 +118,15 @@ class Decider:
         """
         return self._known.get((tenant, run)) or await self._runs.load(tenant, run)
 
-    def knows(self, tenant: str, run: str) -> bool:
-        """Whether this process decides on the run, and so is told of its end."""
-        return (tenant, run) in self._known
+    def queued(self, tenant: str, run: str) -> RunRecord | None:
+        """A run that was submitted here and that this process has not seen admitted; else None."""
+        kept = self._known.get((tenant, run))
+        queues = kept is not None and kept.record.state is states.RunState.QUEUED
+        return kept.record if kept and queues else None
+
+    def tells(self, tenant: str, run: str) -> bool:
+        """Whether this process carries the run out, as far as it knows, and so hears of its end."""
+        return (tenant, run) in self._known and self.queued(tenant, run) is None
 
     async def offering(self, place: Place, ref: record.AttemptRef) -> store.StoredRun:
         """The run, no older than the decision that asked for this attempt.
@@ -162,7 +189,7 @@ class Decider:
         lock = self._locks.setdefault(place, asyncio.Lock())
         async with lock:
             decision, onward = await self._keep(place, happened, keep, then)
-        self._bells.ring_for(decision if onward is None else _rest(decision, onward))
+        self._bells.ring_for(place, decision if onward is None else _rest(decision, onward))
         for asked in decision.commands:
             if isinstance(asked, command.ResolveStep):
                 await self.resolve(place, asked.step)
@@ -184,11 +211,11 @@ class Decider:
     ) -> tuple[domain.Decision, store.Onward | None]:
         run = await self.load(*place)
         while True:
-            decision = decide(run.record, happened, self._clock.now())
             try:
+                decision = decide(run.record, happened, self._clock.now())
                 onward = await then(replace(run, record=decision.state), decision)
                 await keep(run, happened, decision, onward=onward)
-            except store.ConflictError:
+            except (store.ConflictError, errors.RefusedError):
                 self._known.pop(place, None)
                 fresh = await self._runs.load(*place)
                 if fresh.record.version == run.record.version and then is _nothing:

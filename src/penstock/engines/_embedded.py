@@ -10,9 +10,8 @@ from typing import Final
 
 from penstock.base import Clock, Failpoints, SystemClock
 from penstock.engines._attempts import Attempts
-from penstock.engines._bell import Bell
 from penstock.engines._config import EngineSettings
-from penstock.engines._decider import Bells, Decider
+from penstock.engines._decider import Bells, Decider, EndBell
 from penstock.engines._loops import Loops
 from penstock.engines._payload import Payloads
 from penstock.engines._values import Values
@@ -141,17 +140,27 @@ class EmbeddedEngine(Engine):
         await self._decider.happened((tenant, run), asked)
 
     async def wait(self, tenant: str, run: str) -> RunRecord:
-        bell = Bell(self._clock)
-        waiting = self._bells.ends.setdefault(run, set())
+        bell = EndBell(self._clock)
+        waiting = self._bells.ends.setdefault((tenant, run), set())
         waiting.add(bell)
         try:
-            while not _done(state := await self.state(tenant, run)):
-                await bell.wait(_KNOWN_LOOK_S if self._decider.knows(tenant, run) else _LOOK_S)
+            state = self._decider.queued(tenant, run) or await self.state(tenant, run)
+            while not _done(state):
+                state = await self._heard(bell, tenant, run) or await self.state(tenant, run)
         finally:
             waiting.discard(bell)
             if not waiting:
-                self._bells.ends.pop(run, None)
+                self._bells.ends.pop((tenant, run), None)
         return state
+
+    async def _heard(self, bell: EndBell, tenant: str, run: str) -> RunRecord | None:
+        """How a run of this process ended; None when it is time to look at what others have done."""
+        for pause in (_LOOK_S, _KNOWN_LOOK_S - _LOOK_S):
+            await bell.wait(pause)
+            told = bell.heard()
+            if told is not None or not self._decider.tells(tenant, run):
+                return told
+        return None
 
 
 def _done(state: RunRecord) -> bool:

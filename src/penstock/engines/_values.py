@@ -25,6 +25,16 @@ class Rendered:
     action: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class _Written:
+    """An action as its definition says it: the same for every attempt of a version."""
+
+    kind: str
+    part: Mapping[str, Any]
+    fixed: bool
+    """Whether there is nothing to evaluate."""
+
+
 class Values:
     """Evaluates what a definition says, for one attempt at a time."""
 
@@ -34,6 +44,7 @@ class Values:
         self._secrets = secrets
         self._results: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
         self._items: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
+        self._written: OrderedDict[tuple[str, str, str], _Written] = OrderedDict()
 
     async def of_step(self, run: store.StoredRun, name: str) -> dict[str, Any]:
         """What `when` and `map.over` of a step see."""
@@ -59,15 +70,26 @@ class Values:
         Raises:
             ExpressionError: An expression failed on the values at hand.
         """
-        step = run.pipeline.definition.spec.steps[ref.step]
-        action: definition.ActionConfig = step
-        if ref.undo and step.compensate is not None:
-            action = step.compensate
-        part = getattr(action, action.kind).model_dump(mode="json", by_alias=True)
-        values = await self._seen(run, part)
-        if step.map is not None and ref.item != record.WHOLE:
-            values[step.map.as_] = (await self._all_items(run, ref.step))[ref.item]
-        return Rendered(action.kind, expression.render(part, values))
+        written = self._as_written(run, ref)
+        if written.fixed:
+            return Rendered(written.kind, written.part)
+        values = await self._seen(run, written.part)
+        rule = run.pipeline.definition.spec.steps[ref.step].map
+        if rule is not None and ref.item != record.WHOLE:
+            values[rule.as_] = (await self._all_items(run, ref.step))[ref.item]
+        return Rendered(written.kind, expression.render(written.part, values))
+
+    def _as_written(self, run: store.StoredRun, ref: record.AttemptRef) -> _Written:
+        place = (run.pipeline.digest, ref.step, "undo" if ref.undo else "")
+        if place not in self._written:
+            step = run.pipeline.definition.spec.steps[ref.step]
+            action: definition.ActionConfig = step
+            if ref.undo and step.compensate is not None:
+                action = step.compensate
+            part = getattr(action, action.kind).model_dump(mode="json", by_alias=True)
+            fixed = next(_strings(part), None) is None
+            _remember(self._written, place, _Written(action.kind, part, fixed))
+        return self._written[place]
 
     async def _all_items(self, run: store.StoredRun, name: str) -> Any:
         place = (run.tenant, run.record.run, name)

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from penstock.flow._channel import MemoryChannel
 from penstock.flow._context import ContextSetup
@@ -12,7 +13,6 @@ from penstock.flow._plan import FlowPlan, Node
 from penstock.flow._pool_async import AsyncPool
 from penstock.flow._pool_caller import CallerPool, Results
 from penstock.flow._pool_fork import ForkPool
-from penstock.flow._pool_process import ProcessPool
 from penstock.flow._pool_sink import SinkPool
 from penstock.flow._pool_thread import ThreadPool
 from penstock.flow._pump import Pump
@@ -20,7 +20,10 @@ from penstock.flow._sink import Sink
 from penstock.flow._source import Source
 from penstock.flow._work import Work
 
-AnyPool = CallerPool | AsyncPool | ThreadPool | ProcessPool | SinkPool | ForkPool
+if TYPE_CHECKING:
+    from penstock.flow._pool_process import ProcessPool
+
+    AnyPool = CallerPool | AsyncPool | ThreadPool | ProcessPool | SinkPool | ForkPool
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class StageRun:
     """One stage of one run: its work, its workers, and the channels below it."""
 
     work: Work
-    pool: AnyPool
+    pool: "AnyPool"
     outs: Sequence[MemoryChannel[Any]]
 
     async def run(self) -> None:
@@ -80,7 +83,7 @@ def pumps_of(
     ]
 
 
-def _pool_of(node: Node, work: Work, outs: list[MemoryChannel[Any]]) -> AnyPool:
+def _pool_of(node: Node, work: Work, outs: list[MemoryChannel[Any]]) -> "AnyPool":
     if node.fork is not None:
         keys = [key for key, _ in node.below]
         return ForkPool(work, node.fork.choose, list(zip(keys, outs, strict=True)))
@@ -91,5 +94,11 @@ def _pool_of(node: Node, work: Work, outs: list[MemoryChannel[Any]]) -> AnyPool:
     if work.stage.options.pool == "thread":
         return ThreadPool(work)
     if work.stage.options.pool == "process":
-        return ProcessPool(work)
+        return _process_pool(work)
     return AsyncPool(work)
+
+
+def _process_pool(work: Work) -> "ProcessPool":
+    """Loaded when it is used, with multiprocessing and what else few flows need."""
+    pool: ProcessPool = import_module("penstock.flow._pool_process").ProcessPool(work)
+    return pool

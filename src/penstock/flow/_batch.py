@@ -27,6 +27,16 @@ class Batcher:
         self._idle = math.inf if options.idle is None else options.idle
         self._turn = asyncio.Lock()
 
+    @property
+    def room(self) -> int:
+        """How many full batches the channel above could hold."""
+        return self._work.intake.capacity // self._size
+
+    @property
+    def waiting(self) -> int:
+        """How many full batches wait there."""
+        return len(self._work.intake.items) // self._size
+
     def collect_nowait(self) -> list[Message[Any]]:
         """A full batch, if there is one and nothing stands in its way."""
         work = self._work
@@ -136,23 +146,25 @@ async def run_batch(work: Work, batcher: Batcher, call: Call) -> None:
 async def settle_batch(work: Work, batch: list[Message[Any]], call: Call) -> None:
     """Run one attempt; halve the batch while it fails, until the culprits stand alone."""
     try:
-        results = await call(given_batch(work.context, batch))
-        if work.stage.options.collective:
-            results = list(results) if results is not None else []
-        else:
-            _check(work, batch, results)
+        results = checked(work, batch, await call(given_batch(work.context, batch)))
     except FatalError:
         raise
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
-        await _halve(work, batch, call, failure_of(error, work.stage.name))
+        await halve(work, batch, failure_of(error, work.stage.name), call)
         return
+    await finish_batch(work, batch, results)
+
+
+async def finish_batch(work: Work, batch: list[Message[Any]], results: Any) -> None:
+    """The attempt succeeded with results that were `checked`."""
     if work.stage.options.collective:
         await work.merge(batch, results)
     else:
         await work.finish_many(batch, results)
 
 
-async def _halve(work: Work, batch: list[Message[Any]], call: Call, error: Exception) -> None:
+async def halve(work: Work, batch: list[Message[Any]], error: Exception, call: Call) -> None:
+    """The attempt failed: try each half; of one message alone the attempt is over."""
     if len(batch) == 1:
         await work.fail(batch[0], error)
         return
@@ -160,6 +172,19 @@ async def _halve(work: Work, batch: list[Message[Any]], call: Call, error: Excep
     for half in (batch[:middle], batch[middle:]):
         await work.pay(len(half))
         await settle_batch(work, half, call)
+
+
+def checked(work: Work, batch: list[Message[Any]], results: Any) -> Any:
+    """What the function made of a batch, as a list where that belongs to the batch as a whole.
+
+    Raises:
+        ResultCountError: It is not one result per message.
+        Exception: What an iterator that the function returned raises.
+    """
+    if work.stage.options.collective:
+        return list(results) if results is not None else []
+    _check(work, batch, results)
+    return results
 
 
 def _check(work: Work, batch: list[Message[Any]], results: Any) -> None:

@@ -1,15 +1,21 @@
 """Work that leaves the loop, in chunks: how large they are, what is done with one, what comes back."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from types import GeneratorType
 from typing import Any, Protocol
 
-from penstock.flow._errors import TooManyOutputsError
+from penstock.flow._errors import StageCancelledError, TooManyOutputsError
 
 _QUICK = 0.002
+"""Seconds of work that a worker may have before it, so that it never waits for the loop."""
 _SLOW = 0.008
+_LONG = 0.02
+"""Seconds of a chunk behind which none is sent: the next worker that is free may have it sooner."""
+_MOST_AHEAD = 64
+_MOST_BYTES = 256 * 1024
 
 
 @dataclass(slots=True)
@@ -20,6 +26,10 @@ class Answer:
     failures: dict[int, Exception] = field(default_factory=dict)
     expanded: bool = False
     seconds: float = 0.0
+    suspects: int = 0
+    """Above 0: nothing was begun, and it may be the fault of any message of that many chunks; of one in a
+    chunk of its own it is."""
+
     computed: float = 0.0
     """Seconds of a thread on the processor, where that is measured."""
 
@@ -42,24 +52,59 @@ class Progress(Protocol):
 
 
 class Stride:
-    """Chunk size that follows the pace: one by one while messages take long, many while they are quick."""
+    """How much a worker is handed, by its pace: one by one while messages take long, many while they are quick."""
 
-    def __init__(self, most: int, workers: int) -> None:
+    def __init__(self, most: int, workers: int, room: int) -> None:
+        """Begin with one by one.
+
+        Args:
+            most: Messages in a chunk.
+            workers: Those of the stage.
+            room: Messages that may be with all of them at a time; each has one chunk at least.
+        """
         self._most = most
         self._workers = workers
+        self._room = room // workers
         self._size = 1
+        self._pace: float | None = None
 
     def size(self, waiting: int) -> int:
-        """How many to take now: never so many that other workers are left without."""
-        return max(1, min(self._size, -(-waiting // self._workers)))
+        """How many messages make a chunk now: never so many that other workers are left without."""
+        return max(1, min(self._size, self.share(waiting)))
+
+    def share(self, waiting: int) -> int:
+        """What is one worker's of that many."""
+        return -(-waiting // self._workers)
 
     @property
     def ahead(self) -> int:
-        """How many chunks a worker may have at a time: a second one while they are quick, so that it never waits."""
-        return 1 if self._size == 1 else 2
+        """How many chunks a worker may have at a time; one until its pace is known, and while that is slow."""
+        if self._pace is None or self._pace * self._size > _LONG:
+            return 1
+        often = 2 + int(_QUICK / max(self._pace * self._size, 1e-9))
+        return max(1, min(often, _MOST_AHEAD, self._room // self._size))
+
+    def more(self, under_way: int, waiting: int, weight: int) -> int:
+        """How many messages to send to a worker that has `under_way` chunks.
+
+        They are sent many at a time, when half of what it may have is done; heavy ones not ahead.
+
+        Args:
+            under_way: Chunks that are not answered.
+            waiting: Messages that could be sent.
+            weight: Bytes of a message on its way, as far as known.
+        """
+        size, ahead = self.size(waiting), self.ahead
+        if weight:
+            ahead = min(ahead, max(1, _MOST_BYTES // (weight * size)))
+        if not waiting or under_way > ahead // 2 or under_way >= ahead:
+            return 0
+        most = min(size * (ahead - under_way), self.share(waiting))
+        return most if under_way else max(most, size)
 
     def learn(self, count: int, seconds: float) -> None:
         """A chunk of `count` took `seconds`."""
+        self._pace = seconds / count
         if count >= self._size and seconds < _QUICK:
             self._size = min(self._size * 2, self._most)
         elif seconds > _SLOW:
@@ -91,6 +136,17 @@ def run_chunk(
         _expand_made(answer, task)
     answer.expanded = answer.expanded or task.expands
     return answer
+
+
+def run_batch(function: Callable[[Any], Any], batch: Any, task: Task) -> Answer:
+    """Call the function once; its result, or its error, stands at place 0."""
+    try:
+        made = function(batch)
+        return Answer([listed(made, task) if task.expands else made])
+    except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
+        return Answer([None], {0: error})
+    except asyncio.CancelledError:
+        return Answer([None], {0: StageCancelledError(task.stage)})
 
 
 def _expand_each(

@@ -96,6 +96,12 @@ def _export_times(
         "penstock_flow_stage_workers", "Workers of a stage.", ("flow", "stage", "pool")
     )
     workers.labels(**labels, pool=stage.pool).set(stage.workers)
+    hung = metrics.gauge(
+        "penstock_flow_stage_hung_threads",
+        "Threads left behind in a call that has not returned.",
+        _STAGE,
+    )
+    hung.labels(**labels).set(stage.hung)
     busy = metrics.counter(
         "penstock_flow_stage_busy_seconds_total", "Time of all workers in the function.", _STAGE
     )
@@ -112,6 +118,12 @@ def _export_times(
         _STAGE,
     )
     blocked.labels(**labels).set(stage.blocked)
+    limited = metrics.gauge(
+        "penstock_flow_stage_limited_ratio",
+        "Share of the workers' time waiting for a rate limit.",
+        _STAGE,
+    )
+    limited.labels(**labels).set(stage.limited)
     quantiles = (*_STAGE, "quantile")
     duration = metrics.gauge(
         "penstock_flow_stage_duration_seconds", "Time of one message in the function.", quantiles

@@ -14,7 +14,8 @@ from penstock.flow._errors import (
     NotPicklableError,
     StageTimeoutError,
 )
-from penstock.flow._executor import ANYONE, NOBODY, LostChunkError, start_feeders
+from penstock.flow._executor import ANYONE, NOBODY, LostChunkError
+from penstock.flow._feeders import start_feeders
 from penstock.flow._process import WorkerLostError, WorkerProcess, preparation
 from penstock.flow._spare import Spare
 from penstock.flow._stage import Stage
@@ -37,6 +38,11 @@ class ProcessExecutor:
         self._coroner = coroner
         self._name = f"{work.stage.name}/{number}"
         self._process = WorkerProcess(setup, self._name)
+        self._sent = self._received = 0
+
+    @property
+    def weight(self) -> int:
+        return max(self._sent, self._received)
 
     async def ready(self) -> None:
         if self._process.ready:
@@ -62,15 +68,29 @@ class ProcessExecutor:
             f"({self._coroner.error(code).how}); look at what importing its module does"
         )
 
-    def send(self, payloads: list[Any]) -> "asyncio.Future[Any]":
-        return self._process.ask(self._frame("chunk", payloads))
+    def send(self, payloads: list[Any], size: int) -> None:
+        requests = -(-len(payloads) // size)
+        frame = self._frame("chunk", (size, payloads), requests)
+        self._sent = frame.size // len(payloads)
+        self._process.send(frame, requests)
 
-    async def receive(self, sent: "asyncio.Future[Any]") -> Answer:
-        results, failures, expanded, seconds = await self._answer(sent)
-        return Answer(results, failures, expanded, seconds)
+    def send_batches(self, batches: list[Any]) -> None:
+        frame = self._frame("batch", batches, len(batches))
+        self._sent = frame.size // len(batches)
+        self._process.send(frame, len(batches))
+
+    async def receive(self) -> list[Answer]:
+        answers = [_answer_of(*answer) for answer in await self._answers()]
+        self._received = self._process.answer_size // len(answers[-1].results)
+        return answers
 
     async def whole(self, payloads: list[Any]) -> Any:
-        return await self._call("whole", payloads)
+        await self.ready()
+        self.send_batches([payloads])
+        [answer] = await self.receive()
+        if answer.failures:
+            raise answer.failures[0]
+        return answer.results[0]
 
     async def begin(self, payload: Any) -> None:
         await self._call("begin", payload)
@@ -84,9 +104,13 @@ class ProcessExecutor:
 
     async def _call(self, kind: str, content: Any) -> Any:
         await self.ready()
-        return await self._answer(self._process.ask(self._frame(kind, content)))
+        self._process.send(self._frame(kind, content))
+        [(word, content)] = await self._answers()
+        if word == "done":
+            return content
+        raise content[0] if word == "unread" else content
 
-    async def _answer(self, sent: "asyncio.Future[Any]") -> Any:
+    async def _answers(self) -> list[Any]:
         expired = False
 
         def overdue() -> None:
@@ -96,15 +120,12 @@ class ProcessExecutor:
 
         timer = self._timer(overdue)
         try:
-            answer, value = await sent
+            return await self._process.receive()
         except ConnectionError as lost:
             raise await self._replace(expired=expired) from lost
         finally:
             if timer is not None:
                 timer.cancel()
-        if answer == "done":
-            return value
-        raise value
 
     def _timer(self, overdue: Callable[[], None]) -> "asyncio.Task[None] | None":
         seconds = self._stage.options.timeout
@@ -128,9 +149,9 @@ class ProcessExecutor:
             culprit = ANYONE
         return LostChunkError(NOBODY if culprit is None else culprit, cause)
 
-    def _frame(self, kind: str, content: Any) -> Frame:
+    def _frame(self, kind: str, content: Any, requests: int = 1) -> Frame:
         try:
-            return Frame((kind, content), self._process.segments)
+            return Frame((kind, content), self._process.segments, requests)
         except Exception as error:
             raise NotPicklableError(
                 self._stage.name, _culprit(content), f"{type(error).__name__}: {error}"
@@ -198,7 +219,18 @@ def reference(stage: Stage[..., Any]) -> bytes | tuple[str, str]:
         raise NotPicklableError(stage.name, what, f"{type(error).__name__}: {error}") from error
 
 
+def _answer_of(word: str, content: Any) -> Answer:
+    if word == "done":
+        return Answer(*content)
+    if word == "unread":
+        error, requests = content
+        return Answer([None], {0: error}, suspects=requests)
+    raise content
+
+
 def _culprit(content: Any) -> str:
+    if isinstance(content, tuple):
+        _, content = content
     payloads = content if isinstance(content, list) else [content]
     for payload in payloads:
         try:

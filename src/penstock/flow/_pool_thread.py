@@ -5,18 +5,20 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from time import thread_time
 from typing import Any
 
-from penstock.flow._chunk import Answer, Task, listed, run_chunk
+from penstock.flow._chunk import Answer, Task, run_batch, run_chunk
 from penstock.flow._context import bound
 from penstock.flow._errors import StageTimeoutError
-from penstock.flow._executor import LostChunkError, start_feeders
+from penstock.flow._executor import LostChunkError
+from penstock.flow._feeders import start_feeders
 from penstock.flow._work import Work
 
 _SLICE = 64
-Job = tuple[Callable[[], Any], "asyncio.Future[Any]"]
+Outcome = tuple[Any, BaseException | None]
 
 
 class WorkerThread:
@@ -24,17 +26,26 @@ class WorkerThread:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.get_running_loop()
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
+        self._outcomes: deque[Outcome] = deque()
+        self._some = asyncio.Event()
+        self._told = False
         self._ended = False
         self.busy = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def submit(self, job: Callable[[], Any]) -> "asyncio.Future[Any]":
+    def submit(self, job: Callable[[], Any]) -> None:
         """Run `job` after what was submitted before."""
-        future: asyncio.Future[Any] = self._loop.create_future()
-        self._jobs.put((job, future))
-        return future
+        self._jobs.put(job)
+
+    async def outcomes(self) -> list[Outcome]:
+        """What the oldest jobs returned or raised, of at least one."""
+        while not self._outcomes:
+            self._some.clear()
+            await self._some.wait()
+        # The thread may add to it meanwhile.
+        return [self._outcomes.popleft() for _ in range(len(self._outcomes))]
 
     def end(self) -> None:
         """End after the job under way; nobody waits for it, and what was submitted after it is not begun."""
@@ -46,8 +57,7 @@ class WorkerThread:
         self._thread.name += " (left behind)"
 
     def _run(self) -> None:
-        while (work := self._jobs.get()) is not None and not self._ended:
-            job, future = work
+        while (job := self._jobs.get()) is not None and not self._ended:
             result, failure = None, None
             self.busy = True
             try:
@@ -55,25 +65,19 @@ class WorkerThread:
             except BaseException as error:  # noqa: BLE001 - carried over to the loop
                 failure = error
             self.busy = False
-            try:
-                self._loop.call_soon_threadsafe(_answer, future, result, failure)
-            except RuntimeError:
-                return  # the loop was closed while the job hung: nobody waits for it any more
+            self._outcomes.append((result, failure))
+            # Once is enough for all that is there when the loop looks.
+            if not self._told:
+                self._told = True
+                try:
+                    self._loop.call_soon_threadsafe(self._tell)
+                except RuntimeError:
+                    return  # the loop was closed while the job hung: nobody waits for it any more
 
-
-def _answer(future: "asyncio.Future[Any]", result: Any, failure: BaseException | None) -> None:
-    if future.done():
-        return
-    if failure is None:
-        future.set_result(result)
-    else:
-        future.set_exception(failure)
-
-
-def _heard(late: "asyncio.Future[Any]") -> None:
-    """Nobody else asks any more for an error that comes after the time-out."""
-    if not late.cancelled():
-        late.exception()
+    def _tell(self) -> None:
+        # First: what is added from now on is told anew.
+        self._told = False
+        self._some.set()
 
 
 class ThreadExecutor:
@@ -86,33 +90,43 @@ class ThreadExecutor:
         self._name = f"{work.stage.name}/{number}"
         self._thread = WorkerThread(self._name)
         self._progress = [0]
-        self._sent: deque[list[Any]] = deque(maxlen=2)
+        self._sent: deque[list[Any]] = deque()
         self._generator: Iterator[Any] = iter(())
+
+    @property
+    def weight(self) -> int:
+        return 0
 
     async def ready(self) -> None:
         """A thread can always be given work."""
 
-    def send(self, payloads: list[Any]) -> "asyncio.Future[Any]":
-        def job() -> Answer:
-            started, computed = time(), thread_time()
-            answer = run_chunk(function, payloads, task, progress)
-            answer.seconds, answer.computed = time() - started, thread_time() - computed
-            return answer
+    def send(self, payloads: list[Any], size: int) -> None:
+        for at in range(0, len(payloads), size):
+            chunk = payloads[at : at + size]
+            self._sent.append(chunk)
+            self._progress = progress = [0]
+            self._thread.submit(partial(self._run_chunk, chunk, progress))
 
-        self._sent.append(payloads)
-        self._progress = progress = [0]
-        function, task, time = self._function, self._task, self._work.clock.monotonic
-        return self._thread.submit(job)
+    def send_batches(self, batches: list[Any]) -> None:
+        for batch in batches:
+            self._thread.submit(partial(self._run_batch, batch))
 
-    async def receive(self, sent: "asyncio.Future[Any]") -> Answer:
-        answer: Answer = await self._within(sent)
-        return answer
+    async def receive(self) -> list[Answer]:
+        answers = []
+        for answer, failure in await self._within():
+            if failure is not None:
+                raise failure
+            answers.append(answer)
+            if self._sent:
+                self._sent.popleft()
+        return answers
 
     async def whole(self, payloads: list[Any]) -> Any:
-        function, task = self._function, self._task
-        if task.expands:
-            return await self._call(lambda: listed(function(payloads), task))
-        return await self._call(lambda: function(payloads))
+        self.send_batches([payloads])
+        [answer] = await self.receive()
+        if answer.failures:
+            raise answer.failures[0]
+        return answer.results[0]
 
     async def begin(self, payload: Any) -> None:
         self._generator = iter(self._function(payload))
@@ -122,30 +136,49 @@ class ThreadExecutor:
         outputs = await self._call(lambda: list(islice(generator, _SLICE)))
         return outputs, len(outputs) < _SLICE
 
+    def _run_chunk(self, payloads: list[Any], progress: list[int]) -> Answer:
+        time = self._work.clock.monotonic
+        started, computed = time(), thread_time()
+        answer = run_chunk(self._function, payloads, self._task, progress)
+        answer.seconds, answer.computed = time() - started, thread_time() - computed
+        return answer
+
+    def _run_batch(self, payloads: Any) -> Answer:
+        time = self._work.clock.monotonic
+        started, computed = time(), thread_time()
+        answer = run_batch(self._function, payloads, self._task)
+        answer.seconds, answer.computed = time() - started, thread_time() - computed
+        return answer
+
     async def _call(self, job: Callable[[], Any]) -> Any:
         self._progress = [0]
-        return await self._within(self._thread.submit(job))
+        self._thread.submit(job)
+        [(result, failure)] = await self._within()
+        if failure is not None:
+            raise failure
+        return result
 
-    async def _within(self, future: "asyncio.Future[Any]") -> Any:
+    async def _within(self) -> list[Outcome]:
         seconds = self._work.stage.options.timeout
         if seconds is None:
-            return await future
+            return await self._thread.outcomes()
+        outcomes = asyncio.ensure_future(self._thread.outcomes())
         timer = asyncio.ensure_future(self._work.clock.sleep(seconds))
         try:
-            await asyncio.wait((future, timer), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((outcomes, timer), return_when=asyncio.FIRST_COMPLETED)
+            if outcomes.done():
+                return outcomes.result()
         finally:
             timer.cancel()
-        if future.done():
-            return future.result()
-        future.add_done_callback(_heard)
+            outcomes.cancel()
         self._leave_behind()
         self._thread = WorkerThread(self._name)
         raise LostChunkError(self._progress[0], StageTimeoutError(self._work.stage.name, seconds))
 
     def _leave_behind(self) -> None:
         """The thread ends when its call returns, which nobody can hurry; it begins no other."""
-        for payloads in self._sent:
-            payloads.clear()
+        while self._sent:
+            self._sent.popleft().clear()
         if self._thread.busy:
             self._thread.name_left()
             self._work.meter.left.append(self._thread)

@@ -41,8 +41,10 @@ class WorkerProcess:
         self.segments = Segments()
         """Shared memory for what is sent to it."""
         self._greeting: asyncio.Future[Any] = self._loop.create_future()
-        self._answers: deque[asyncio.Future[Any]] = deque()
-        self._answered = 0
+        self._inbox: list[Any] = []
+        self._some: asyncio.Future[None] | None = None
+        self._asked = self._answered = 0
+        self._gone = False
         self._unsent: deque[Frame] = deque()
         self._writing = False
         ours, theirs = socket.socketpair()
@@ -80,7 +82,7 @@ class WorkerProcess:
     @property
     def busy(self) -> bool:
         """Whether a request is under way."""
-        return bool(self._answers)
+        return self._asked > self._answered
 
     @property
     def in_hand(self) -> int | None:
@@ -88,12 +90,29 @@ class WorkerProcess:
         place, request = self._progress
         return place if request == self._answered + 1 else None
 
-    def ask(self, frame: Frame) -> "asyncio.Future[Any]":
-        """Send a request behind those under way; its answer, or `ConnectionError` where the child died."""
-        answer: asyncio.Future[Any] = self._loop.create_future()
-        self._answers.append(answer)
+    @property
+    def answer_size(self) -> int:
+        """Bytes of the last answer."""
+        return self._reader.size
+
+    def send(self, frame: Frame, requests: int = 1) -> None:
+        """Send requests behind those under way."""
+        self._asked += requests
         self._send(frame)
-        return answer
+
+    async def receive(self) -> list[Any]:
+        """The answers that have come to the oldest requests, at least one; each a word and what belongs to it.
+
+        Raises:
+            ConnectionError: There is none, and the child has died.
+        """
+        while not self._inbox:
+            if self._gone:
+                raise ConnectionError(self._name)
+            self._some = self._loop.create_future()
+            await self._some
+        answers, self._inbox = self._inbox, []
+        return answers
 
     @property
     def ready(self) -> bool:
@@ -163,7 +182,7 @@ class WorkerProcess:
         except BlockingIOError:
             pass
         except OSError:
-            self._lost()
+            self._hear_out()
             return
         # Only where it changes: the loop asks the kernel even where there is nothing to remove.
         if self._unsent and not self._writing:
@@ -179,35 +198,30 @@ class WorkerProcess:
             return
         except OSError:
             alive = False
-        if not alive:
-            self._lost()
-            return
         while self._take():
             pass
+        if self._some is not None and self._inbox:
+            self._wake()
+        if not alive:
+            self._lost()
 
     def _take(self) -> bool:
-        """Hand on one answer, if it has come as a whole."""
+        """Take one answer, if it has come as a whole."""
         try:
             complete, value = self._reader.next()
         except Exception as error:  # noqa: BLE001 - unpickling runs the user's code, which may raise anything
-            self._settle(error=error)
-            return True
-        if complete:
-            self._settle(value)
+            complete, value = True, ("error", error)
+        if complete and self._greeting.done():
+            self._answered += 1
+            self._inbox.append(value)
+        elif complete:
+            self._greet(*value)
         return complete
 
-    def _settle(self, value: Any = None, error: Exception | None = None) -> None:
-        if not self._greeting.done():
-            self._greet(*(value or ("broken", error)))
-            return
-        self._answered += 1
-        answer = self._answers.popleft()
-        if answer.done():
-            return
-        if error is None:
-            answer.set_result(value)
-        else:
-            answer.set_exception(error)
+    def _wake(self) -> None:
+        some, self._some = self._some, None
+        if some is not None and not some.done():
+            some.set_result(None)
 
     def _greet(self, kind: str, error: Exception | None) -> None:
         if kind == "ready" or error is None:
@@ -218,14 +232,20 @@ class WorkerProcess:
             # Whoever does not ask does not have to hear of it.
             self._greeting.exception()
 
+    def _hear_out(self) -> None:
+        """It takes nothing more, so it is dead: what it answered before is there, and counts."""
+        while not self._gone:
+            self._readable()
+
     def _lost(self) -> None:
+        self._gone = True
         self._loop.remove_reader(self._sock)
         self._loop.remove_writer(self._sock)
-        for future in (self._greeting, *self._answers):
-            if not future.done():
-                future.set_exception(ConnectionError(self._name))
-                # Whoever does not ask does not have to hear of it.
-                future.exception()
+        if not self._greeting.done():
+            self._greeting.set_exception(ConnectionError(self._name))
+            # Whoever does not ask does not have to hear of it.
+            self._greeting.exception()
+        self._wake()
 
 
 def preparation(name: str) -> dict[str, Any]:

@@ -15,11 +15,11 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial, reduce
-from itertools import count, islice
+from itertools import islice
 from multiprocessing import current_process, spawn
 from typing import Any
 
-from penstock.flow._chunk import Task, listed, run_chunk
+from penstock.flow._chunk import Answer, Task, run_batch, run_chunk
 from penstock.flow._context import ContextSetup
 from penstock.flow._errors import FlowError, NotPicklableError
 from penstock.flow._segments import Segments
@@ -128,15 +128,24 @@ class Worker:
             _, hard = resource.getrlimit(resource.RLIMIT_DATA)
             resource.setrlimit(resource.RLIMIT_DATA, (setup.memory, hard))
         self._answer("ready", None)
-        for number in count(1):
-            kind, content = receive_blocking(self._sock, self._reader)
-            self._progress[0], self._progress[1] = 0, number
-            try:
-                result = self._do(kind, content, function, setup.task)
-            except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
-                self._answer("error", portable(error))
-            else:
-                self._answer("done", result, setup.task)
+        self._serve(function, setup.task)
+
+    def _serve(self, function: Callable[[Any], Any], task: Task) -> None:
+        number = 0
+        while True:
+            kind, content = self._receive()
+            if kind == "unread":
+                number += self._refuse(content)
+                continue
+            for request in self._requests(kind, content, function, task):
+                number += 1
+                self._progress[0], self._progress[1] = 0, number
+                try:
+                    result = request()
+                except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
+                    self._answer("error", portable(error))
+                else:
+                    self._answer("done", result, task)
 
     def _resolve(self, reference: bytes | tuple[str, str]) -> Callable[[Any], Any]:
         if isinstance(reference, bytes):
@@ -148,19 +157,56 @@ class Worker:
             found = reduce(getattr, name.split("."), importlib.import_module(module))
         return found.function if isinstance(found, Stage) else found
 
-    def _do(self, kind: str, content: Any, function: Callable[[Any], Any], task: Task) -> Any:
+    def _receive(self) -> tuple[str, Any]:
+        while True:
+            try:
+                complete, value = self._reader.next()
+            except Exception as error:  # noqa: BLE001 - unpickling runs the user's code, which may raise anything
+                return "unread", portable(error)
+            if complete:
+                kind, content = value
+                return kind, content
+            if not self._reader.receive(self._sock):
+                raise EOFError
+
+    def _refuse(self, error: Exception) -> int:
+        """Answer each request of a frame whose unpickling failed, for whichever of their messages; how many."""
+        requests = self._reader.requests
+        for _ in range(requests):
+            self._answer("unread", (error, requests))
+        return requests
+
+    def _requests(
+        self, kind: str, content: Any, function: Callable[[Any], Any], task: Task
+    ) -> Iterator[Callable[[], Any]]:
+        """What one frame asks for, each to be answered by itself."""
         if kind == "chunk":
-            started = time.perf_counter()
-            answer = run_chunk(function, content, task, self._progress)
-            self._progress[0] = ANSWERING
-            answer.seconds = time.perf_counter() - started
-            answer.failures = {place: portable(error) for place, error in answer.failures.items()}
-            return (answer.results, answer.failures, answer.expanded, answer.seconds)
-        if kind == "whole":
-            return listed(function(content), task) if task.expands else function(content)
-        if kind == "begin":
-            self._generator = iter(function(content))
-            return None
+            size, payloads = content
+            for at in range(0, len(payloads), size):
+                chunk = payloads[at : at + size]
+                yield partial(self._timed, run_chunk, function, chunk, task, self._progress)
+        elif kind == "batch":
+            for batch in content:
+                yield partial(self._timed, run_batch, function, batch, task)
+        elif kind == "begin":
+            yield partial(self._begin, function, content)
+        else:
+            yield self._more
+
+    def _timed(self, run: Callable[..., Answer], *given: Any) -> tuple[Any, ...]:
+        started = time.perf_counter()
+        answer = run(*given)
+        self._progress[0] = ANSWERING
+        seconds = time.perf_counter() - started
+        if answer.failures:
+            failures = answer.failures.items()
+            answer.failures = {place: portable(error) for place, error in failures}
+        return (answer.results, answer.failures, answer.expanded, seconds)
+
+    def _begin(self, function: Callable[[Any], Any], payload: Any) -> None:
+        self._generator = iter(function(payload))
+
+    def _more(self) -> tuple[list[Any], bool]:
         outputs = list(islice(self._generator, SLICE))
         return outputs, len(outputs) < SLICE
 

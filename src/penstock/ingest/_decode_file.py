@@ -246,7 +246,7 @@ class _Rows:
             return
         if batch.num_rows:
             self._batches.append(batch)
-            self._held_bytes += batch.nbytes
+            self._held_bytes += batch.get_total_buffer_size()
         if self._held_bytes > self._limit:
             self._spilled = True
             while self._batches:

@@ -23,6 +23,9 @@ class Encodings:
     other: dict[str, str]
     """Parquet paths of further columns, and the names of their encodings."""
 
+    long_pages: bool
+    """Whether all columns repeat themselves: their pages are small, however many rows they have."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
@@ -46,11 +49,13 @@ def encodings(first: pa.Table, dictionary: DictionaryUse, integers: IntegerEncod
         for leaf in _leaves(field, values, field.name)
     ]
     chosen = {leaf.path: None for leaf in leaves if _gains(leaf, dictionary)}
+    plain = [leaf for leaf in leaves if leaf.path not in chosen]
+    repeating = dictionary is DictionaryUse.SAMPLED and all(map(_is_boolean, plain))
     if integers is IntegerEncoding.PLAIN:
-        return Encodings(list(chosen), {})
+        return Encodings(list(chosen), {}, repeating)
     unfit = {leaf.path for leaf in leaves if not _integral(leaf.field.type)}
-    other = [leaf.path for leaf in leaves if leaf.path not in unfit and leaf.path not in chosen]
-    return Encodings(list(chosen), dict.fromkeys(other, "DELTA_BINARY_PACKED"))
+    other = [leaf.path for leaf in plain if leaf.path not in unfit]
+    return Encodings(list(chosen), dict.fromkeys(other, "DELTA_BINARY_PACKED"), repeating)
 
 
 def _leaves(field: pa.Field, values: pa.ChunkedArray, path: str) -> Iterator[_Leaf]:
@@ -68,12 +73,16 @@ def _leaves(field: pa.Field, values: pa.ChunkedArray, path: str) -> Iterator[_Le
 
 def _gains(leaf: _Leaf, use: DictionaryUse) -> bool:
     """Whether the column gets a dictionary."""
-    if use is DictionaryUse.NONE or pa.types.is_boolean(leaf.field.type):
+    if use is DictionaryUse.NONE or _is_boolean(leaf):
         return False
     if use is DictionaryUse.STRINGS:
         json = TYPE_KEY in (leaf.field.metadata or {})
         return not json and bool(pa.types.is_string(leaf.field.type))
     return use is DictionaryUse.ALL or _repeats(leaf.values)
+
+
+def _is_boolean(leaf: _Leaf) -> bool:
+    return bool(pa.types.is_boolean(leaf.field.type))
 
 
 def _repeats(values: pa.ChunkedArray) -> bool:

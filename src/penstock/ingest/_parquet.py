@@ -4,8 +4,9 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BufferedWriter, FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -68,12 +69,14 @@ class RollingWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Take the rows of one batch; they are in a file after some later call at the latest."""
+        # Not `nbytes` of each piece: that takes longer than all else here.
+        held, rows = batch.get_total_buffer_size(), batch.num_rows
         while batch.num_rows:
             piece = batch.slice(0, self._settings.row_group_rows - self._pending_rows)
             batch = batch.slice(piece.num_rows)
             self._pending.append(piece)
             self._pending_rows += piece.num_rows
-            self._pending_bytes += piece.nbytes
+            self._pending_bytes += held * piece.num_rows // rows
             if (
                 self._pending_rows >= self._settings.row_group_rows
                 or self._pending_bytes >= _MAX_GROUP_BYTES
@@ -118,6 +121,25 @@ class RollingWriter:
             self._file = None
 
 
+class _HashingWriter(BufferedWriter):
+    """Knows the checksum of what was written, from the start to the end without a gap.
+
+    A file that is read again for it would keep one thread busy when all others are done.
+    """
+
+    def __init__(self, file: FileIO) -> None:
+        super().__init__(file)
+        self._digest = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def write(self, data: Any, /) -> int:
+        self._digest.update(data)
+        return super().write(data)
+
+
 class _OpenFile:
     """One Parquet file while it is written."""
 
@@ -127,7 +149,7 @@ class _OpenFile:
         self._schema = first.schema
         level = settings.compression_level
         chosen = encodings(first, settings.dictionary, settings.integer_encoding)
-        self._sink: BinaryIO = path.open("xb")
+        self._sink = _HashingWriter(FileIO(path, "xb"))
         self._writer = pq.ParquetWriter(
             self._sink,
             self._schema,
@@ -135,6 +157,7 @@ class _OpenFile:
             compression_level=_LEVELS.get(settings.codec) if level is None else level,
             use_dictionary=chosen.dictionary,
             column_encoding=chosen.other,
+            max_rows_per_page=settings.row_group_rows if chosen.long_pages else None,
             version="2.6",
             store_schema=False,
         )
@@ -151,12 +174,10 @@ class _OpenFile:
         self._writer.close()
         self._sink.close()
         metadata = pq.read_metadata(self._path)
-        with self._path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         return LocalPart(
             path=self._path,
             size=self._path.stat().st_size,
-            sha256=digest,
+            sha256=self._sink.sha256,
             rows=metadata.num_rows,
             stats=delta_stats(metadata, self._schema),
         )

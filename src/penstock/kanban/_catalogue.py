@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 
 from penstock.base import ConfigError, Problem
 from penstock.kanban._config import CatalogueConfig, Seed
@@ -50,6 +51,8 @@ class Catalogue:
         self._log = get_logger("penstock.kanban")
         self._read = 0.0
         self._not_before = 0.0
+        self._starting = Lock()
+        self._stopped = False
         self._running: subprocess.Popen[bytes] | None = None
 
     @property
@@ -92,10 +95,13 @@ class Catalogue:
                 yield identity, pipe
 
     def stop(self) -> None:
-        """End a command that runs; what it has printed is dropped."""
-        if self._running is not None:
+        """End a command that runs, and begin none any more; what it has printed is dropped."""
+        with self._starting:
+            self._stopped = True
+            running = self._running
+        if running is not None:
             with suppress(ProcessLookupError):
-                os.killpg(self._running.pid, signal.SIGKILL)
+                os.killpg(running.pid, signal.SIGKILL)
 
     @property
     def _file(self) -> Path:
@@ -132,22 +138,32 @@ class Catalogue:
         os.utime(self._file, (self._wall(), self._wall()))
 
     def _answer(self, config: CatalogueConfig) -> bytes:
-        self._running = subprocess.Popen(  # noqa: S602 - the user wrote this command in a file of their own
-            config.command,
-            shell=True,
-            cwd=self._board.root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        with self._running as child:
+        with self._begun(config) as child:
             answer, complaint = child.communicate()
         self._running = None
         if child.returncode:
             said = complaint.decode(errors="replace").strip() or f"exit code {child.returncode}"
-            message = f"the command {config.command!r} failed: {said}"
-            raise ConfigError((Problem(str(self._board.file), 0, "global.all_books", message),))
+            raise self._failed(config, said)
         return answer
+
+    def _begun(self, config: CatalogueConfig) -> "subprocess.Popen[bytes]":
+        """The command at work; a stop comes before it or finds it, never in between."""
+        with self._starting:
+            if self._stopped:
+                raise self._failed(config, "the board was stopped")
+            self._running = subprocess.Popen(  # noqa: S602 - the user wrote this command in a file of their own
+                config.command,
+                shell=True,
+                cwd=self._board.root,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+            return self._running
+
+    def _failed(self, config: CatalogueConfig, said: str) -> ConfigError:
+        message = f"the command {config.command!r} failed: {said}"
+        return ConfigError((Problem(str(self._board.file), 0, "global.all_books", message),))
 
 
 def _rows(text: str, origin: str) -> Iterator[dict[str, str]]:

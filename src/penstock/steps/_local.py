@@ -127,11 +127,9 @@ class LocalExecutor(Executor):
         job = self._jobs.get(handle.name)
         if job is None:
             return executor.Observation(executor.JobState.ABSENT)
-        sleeper = asyncio.create_task(self._place.clock.sleep(_OBSERVE_S), name="steps/observe")
-        try:
-            await asyncio.wait({job.task, sleeper}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeper.cancel()
+        await asyncio.sleep(0)  # work that is done at once needs no timer
+        if not job.task.done():
+            await self._wait(job.task)
         if not job.task.done():
             return executor.Observation(executor.JobState.RUNNING, beats=self._printed(job.work))
         return _ended(job.task)
@@ -175,6 +173,13 @@ class LocalExecutor(Executor):
             return self._place.logs.path(work.run, work.ref).stat().st_size
         except FileNotFoundError:
             return 0
+
+    async def _wait(self, task: "asyncio.Task[Any]") -> None:
+        sleeper = asyncio.create_task(self._place.clock.sleep(_OBSERVE_S), name="steps/observe")
+        try:
+            await asyncio.wait({task, sleeper}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeper.cancel()
 
     def _forget_old(self) -> None:
         if len(self._jobs) > _ENDED_KEPT:

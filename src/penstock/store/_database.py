@@ -188,7 +188,7 @@ class Database:
     def _write_group(self, connection: sqlite3.Connection, group: list[_Order]) -> list[_Outcome]:
         try:
             connection.execute("BEGIN IMMEDIATE")
-            outcomes = [self._write_one(connection, order) for order in group]
+            outcomes = self._write_each(connection, group)
             self._failpoints.cross("store.commit.before")
             connection.execute("COMMIT")
             self._failpoints.cross("store.commit.after")
@@ -197,6 +197,12 @@ class Database:
                 connection.execute("ROLLBACK")
             return [_Outcome(order, error=self._translated(error)) for order in group]
         return outcomes
+
+    def _write_each(self, connection: sqlite3.Connection, group: list[_Order]) -> list[_Outcome]:
+        if len(group) > 1:
+            return [self._write_one(connection, order) for order in group]
+        (alone,) = group  # its fault undoes the transaction, and needs no savepoint
+        return [_Outcome(alone, alone.job(connection, self._now()))]
 
     def _write_one(self, connection: sqlite3.Connection, order: _Order) -> _Outcome:
         connection.execute("SAVEPOINT job")

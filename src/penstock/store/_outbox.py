@@ -1,6 +1,5 @@
 """The ports `Outbox` and `Archive`: what happened, for programs and for people."""
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
@@ -73,7 +72,7 @@ def _read(after: int, limit: int, db: sqlite3.Connection, _: Micros) -> list[sto
 
 def _outbox_event(row: tuple[Any, ...]) -> store.OutboxEvent:
     position, tenant, run, pipeline, digest, text = row
-    told = codec.decode_domain(json.loads(text), place=f"event {position}")
+    told = codec.decode_domain(text, place=f"event {position}")
     return store.OutboxEvent(position, tenant, run, pipeline, digest, told)
 
 
@@ -145,8 +144,7 @@ def _history(
         "SELECT at, event FROM history WHERE tenant = ? AND run = ? ORDER BY number", (tenant, run)
     )
     return [
-        (moment(at), codec.decode_event(json.loads(text), place=f"history of run {run}"))
-        for at, text in rows
+        (moment(at), codec.decode_event(text, place=f"history of run {run}")) for at, text in rows
     ]
 
 

@@ -22,15 +22,6 @@ AND (r.max_steps IS NULL OR r.max_steps > (
 ORDER BY a.id LIMIT ?
 """  # noqa: S608 - constants
 
-_TAKE_FRESH: Final = f"""
-UPDATE attempt SET worker = ?, fence = 1, until = ? WHERE {AT_PLACE}
-AND until IS NULL AND fence = 0 AND NOT stopping AND EXISTS (
-  SELECT 1 FROM run r WHERE r.tenant = attempt.tenant AND r.run = attempt.run AND r.gives_work
-  AND (r.max_steps IS NULL OR r.max_steps > (
-    SELECT count(*) FROM attempt l
-    WHERE l.tenant = r.tenant AND l.run = r.run AND l.until IS NOT NULL)))
-"""  # noqa: S608 - a constant
-
 _ADMISSIBLE: Final = """
 SELECT tenant, run FROM (
   SELECT r.id, r.tenant, r.run, r.max_runs,
@@ -96,18 +87,6 @@ def _claim(
         )
         taken.append(replace(ready, worker=worker, fence=ready.fence + 1, until=moment(until)))
     return taken
-
-
-def take_fresh(db: sqlite3.Connection, now: Micros, lease: store.Lease, lasting: timedelta) -> None:
-    """Claim one attempt that nobody has held yet, within the limits of its run.
-
-    Raises:
-        ConflictError: It was claimed, its stop was asked for, or there is no room.
-    """
-    place = place_of(lease.tenant, lease.run, lease.attempt.ref)
-    found = db.execute(_TAKE_FRESH, (lease.worker, now + lasting // _MICROS, *place))
-    if found.rowcount != 1 or lease.fence != 1:
-        raise store.ConflictError(lease.run, "its next attempt cannot be claimed now")
 
 
 def _leased(db: sqlite3.Connection, tenant: str, run: str) -> int:

@@ -104,29 +104,26 @@ def stored_run(db: sqlite3.Connection, versions: Versions, row: tuple[Any, ...])
     tenant, run, digest, run_key, trigger, lane, params, head = row
     pipeline = versions.get(db, tenant, digest)
     steps = {
-        name: codec.decode_step(json.loads(text), place=f"step {name} of run {run}")
+        name: codec.decode_step(text, place=f"step {name} of run {run}")
         for name, text in db.execute(
             "SELECT step, row FROM step WHERE tenant = ? AND run = ?", (tenant, run)
         )
     }
-    kept = codec.decode_run(json.loads(head), graph=pipeline.graph, steps=steps, place=f"run {run}")
+    kept = codec.decode_run(head, graph=pipeline.graph, steps=steps, place=f"run {run}")
     return store.StoredRun(
         tenant, kept, pipeline, json.loads(params), run_key, trigger=trigger, lane=lane
     )
 
 
-def run_values(state: RunRecord, now: Micros) -> tuple[Any, ...]:
-    """The columns of a run that change: version, state, is_open, is_started, gives_work, head, changed_at."""
+def run_marks(state: RunRecord) -> tuple[Any, ...]:
+    """The columns by which runs are found: state, is_open, is_started, gives_work."""
     undoing = state.compensation is record.Compensation.RUNNING
     unstarted = state.state in {states.RunState.QUEUED, states.RunState.WAITING_UPSTREAM}
     return (
-        state.version,
         str(state.state),
         undoing or not state.state.final,
         not state.state.final and not unstarted,
         undoing or state.state is states.RunState.RUNNING,
-        dumped(codec.encode_run(state)),
-        now,
     )
 
 

@@ -114,7 +114,7 @@ class ChannelConformance:
             await _rest()
             await channel.put(Message(1))
             first.cancel()
-            taken = await asyncio.wait_for(second, 5)
+            taken = await asyncio.wait_for(second, 60)
             assert taken is not None
             assert taken.payload == 1
 
@@ -130,7 +130,7 @@ class ChannelConformance:
             second = asyncio.create_task(channel.put(Message(2)))
             await _rest()
             first.cancel()
-            taken = [await channel.get(), await asyncio.wait_for(channel.get(), 5)]
+            taken = [await channel.get(), await asyncio.wait_for(channel.get(), 60)]
             await second
             assert [message.payload for message in taken if message] == [0, 2]
             assert channel.get_nowait() is None

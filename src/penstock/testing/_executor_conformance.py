@@ -33,7 +33,7 @@ class ExecutorConformance:
 
         async def main() -> None:
             async with self.open_executor() as opened:
-                await asyncio.wait_for(scenario(opened), 30)
+                await asyncio.wait_for(scenario(opened), 60)
 
         asyncio.run(main())
 

@@ -193,6 +193,6 @@ def _end(message: Message[Any]) -> Any:
 
 def _run(scenario: Callable[[], Awaitable[T]]) -> T:
     async def run() -> T:
-        return await asyncio.wait_for(scenario(), 20)
+        return await asyncio.wait_for(scenario(), 60)
 
     return asyncio.run(run())

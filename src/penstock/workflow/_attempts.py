@@ -53,8 +53,7 @@ def started(turn: Turn, ref: AttemptRef) -> None:
     if unit.stopping is not None:
         turn.ask(StopAttempt(ref))
         return
-    if turn.run.between_steps:
-        turn.edit_run(between_steps=False)
+    turn.between_steps = False
     limits = timeouts_of(turn, ref)
     turn.set_timer(TimerKind.ATTEMPT, limits.attempt, ref)
     turn.set_timer(TimerKind.HEARTBEAT, limits.heartbeat, ref)

@@ -3,6 +3,7 @@
 A store keeps one row for the run and one for each step, so that a change writes only what changed.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from types import MappingProxyType
@@ -16,39 +17,45 @@ from penstock.workflow._event import Event
 from penstock.workflow._graph import Graph
 from penstock.workflow._run import RunRecord, StepRecord
 
-Row = dict[str, Any]
-"""What `json.dumps` takes."""
+_RUN: Final = TypeAdapter(RunRecord)
+_PINNED: Final = {"graph", "steps"}
+"""What is not in the row of a run: its version has the graph, and each step a row of its own."""
 
 _STEP: Final = TypeAdapter(StepRecord)
 _EVENTS: Final[Mapping[str, TypeAdapter[Any]]] = {
     kind.__name__: TypeAdapter(kind) for kind in get_args(Event)
 }
+_MEMBERS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in get_args(Event)}
+_EVENT: Final = TypeAdapter(dict[str, Any])
 _DOMAIN: Final = TypeAdapter(DomainEvent)
-_HINTS: Final = get_type_hints(RunRecord)
+_HINTS: Final = get_type_hints(RunRecord, include_extras=True)
 _HEAD: Final[Mapping[str, TypeAdapter[Any]]] = {
     field.name: TypeAdapter(_HINTS[field.name])
     for field in fields(RunRecord)
-    if field.name not in {"graph", "steps"}
+    if field.name not in _PINNED
 }
 
 
-def encode_run(run: RunRecord) -> Row:
+def encode_run(run: RunRecord) -> str:
     """All of a run but its graph, which its version pins, and its steps."""
-    return {name: kind.dump_python(getattr(run, name), mode="json") for name, kind in _HEAD.items()}
+    return _RUN.dump_json(run, exclude=_PINNED).decode()
 
 
-def decode_run(row: Row, *, graph: Graph, steps: Mapping[str, StepRecord], place: str) -> RunRecord:
+def decode_run(
+    text: str, *, graph: Graph, steps: Mapping[str, StepRecord], place: str
+) -> RunRecord:
     """Put a run together again.
 
     Args:
-        row: What `encode_run` gave.
+        text: What `encode_run` gave.
         graph: The pinned version's.
         steps: All steps of the graph.
-        place: Where the row was found, for the error.
+        place: Where the text was found, for the error.
 
     Raises:
-        RecordError: It is no such row, it was written by a newer version, or steps are missing.
+        RecordError: It is no such text, it was written by a newer version, or steps are missing.
     """
+    row = _row(text, place)
     if row.keys() != _HEAD.keys():
         other = ", ".join(sorted(row.keys() ^ _HEAD.keys()))
         raise RecordError(f"{place} is not a run that this version can read: {other}")
@@ -63,18 +70,18 @@ def decode_run(row: Row, *, graph: Graph, steps: Mapping[str, StepRecord], place
     return RunRecord(graph=graph, steps=ordered, **values)
 
 
-def encode_step(step: StepRecord) -> Row:
+def encode_step(step: StepRecord) -> str:
     """All of a step."""
-    row: Row = _STEP.dump_python(replace(step, units=dict(step.units)), mode="json")
-    return row
+    return _STEP.dump_json(step).decode()
 
 
-def decode_step(row: Row, *, place: str) -> StepRecord:
+def decode_step(text: str, *, place: str) -> StepRecord:
     """Read what `encode_step` gave.
 
     Raises:
-        RecordError: It is no such row, or was written by a newer version.
+        RecordError: It is no such text, or was written by a newer version.
     """
+    row = _row(text, place)
     _refuse_unknown(row, StepRecord, place)
     try:
         step = _STEP.validate_python(row)
@@ -83,50 +90,57 @@ def decode_step(row: Row, *, place: str) -> StepRecord:
     return replace(step, units=MappingProxyType(dict(sorted(step.units.items()))))
 
 
-def encode_event(event: Event) -> Row:
+def encode_event(event: Event) -> str:
     """An event with its kind, for the history."""
-    kind = type(event).__name__
-    return {"kind": kind, **_EVENTS[kind].dump_python(event, mode="json")}
+    kind = type(event)
+    members = {name: getattr(event, name) for name in _MEMBERS[kind]}
+    return _EVENT.dump_json({"kind": kind.__name__, **members}).decode()
 
 
-def decode_event(row: Row, *, place: str) -> Event:
+def decode_event(text: str, *, place: str) -> Event:
     """Read what `encode_event` gave.
 
     Raises:
-        RecordError: It is no such row, or of a kind that this version does not know.
+        RecordError: It is no such text, or of a kind that this version does not know.
     """
-    kind = str(row.get("kind"))
+    row = _row(text, place)
+    kind = str(row.pop("kind", None))
     if kind not in _EVENTS:
         raise RecordError(f"{place} is not an event that this version can read: kind {kind!r}")
     try:
-        event: Event = _EVENTS[kind].validate_python(
-            {name: value for name, value in row.items() if name != "kind"}
-        )
+        event: Event = _EVENTS[kind].validate_python(row)
     except ValidationError as error:
         raise _unreadable(error, "event", place) from error
     return event
 
 
-def encode_domain(told: DomainEvent) -> Row:
+def encode_domain(told: DomainEvent) -> str:
     """A domain event, for the outbox."""
-    row: Row = _DOMAIN.dump_python(replace(told, data=dict(told.data)), mode="json")
-    return row
+    return _DOMAIN.dump_json(told).decode()
 
 
-def decode_domain(row: Row, *, place: str) -> DomainEvent:
+def decode_domain(text: str, *, place: str) -> DomainEvent:
     """Read what `encode_domain` gave.
 
     Raises:
-        RecordError: It is no such row, or of a kind that this version does not know.
+        RecordError: It is no such text, or of a kind that this version does not know.
     """
     try:
-        told = _DOMAIN.validate_python(row)
+        told = _DOMAIN.validate_python(_row(text, place))
     except ValidationError as error:
         raise _unreadable(error, "domain event", place) from error
     return replace(told, data=MappingProxyType(told.data))
 
 
-def _refuse_unknown(row: Row, kind: type[StepRecord], place: str) -> None:
+def _row(text: str, place: str) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise RecordError(f"{place} is not JSON that this version can read: {error}") from error
+    return row
+
+
+def _refuse_unknown(row: Mapping[str, Any], kind: type[StepRecord], place: str) -> None:
     unknown = sorted(row.keys() - {field.name for field in fields(kind)})
     if unknown:
         listed = ", ".join(unknown)

@@ -52,8 +52,9 @@ def not_resolved(turn: Turn, name: str, message: str) -> None:
 
 def succeeded(turn: Turn, ref: AttemptRef) -> None:
     """A unit of the step did its work."""
-    turn.put_unit(ref, None)
-    turn.edit(ref.step, succeeded=turn.step(ref.step).succeeded + 1)
+    record = turn.step(ref.step)
+    units = {item: unit for item, unit in record.units.items() if item != ref.item}
+    turn.edit(ref.step, units=MappingProxyType(units), succeeded=record.succeeded + 1)
     settle(turn, ref.step)
 
 
@@ -101,7 +102,7 @@ def settle(turn: Turn, name: str, **data: Datum) -> None:
         turn.move_step(name, _state_of(turn, record), **data)
         return
     _end(turn, record)
-    turn.edit_run(between_steps=True)
+    turn.between_steps = True
     _wake(turn, name)
 
 

@@ -28,6 +28,7 @@ class Turn:
         self._before = state
         self.now = max(now, state.now)
         self.open_steps = state.open_steps
+        self.between_steps = state.between_steps
         self._seq = state.seq
         self._steps: dict[str, StepRecord] | None = None
         self._commands: list[Command] = []
@@ -135,6 +136,7 @@ class Turn:
             version=self._before.version + 1,
             seq=self._seq,
             open_steps=self.open_steps,
+            between_steps=self.between_steps,
         )
         return Decision(state, tuple(self._commands), tuple(self._events))
 

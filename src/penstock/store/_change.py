@@ -1,0 +1,270 @@
+"""One decision on its way into the tables, or two: with the start of an attempt that it asks for."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from penstock.store._database import Micros, micros
+from penstock.store._rows import (
+    AT_PLACE,
+    dumped,
+    handle_text,
+    place_of,
+    run_marks,
+)
+from penstock.workflow import codec, command, domain, event, executor, record, store
+
+_ENDS: Final = (
+    event.AttemptSucceeded,
+    event.AttemptFailed,
+    event.AttemptLost,
+    event.AttemptReturned,
+    event.AttemptStopped,
+)
+
+_HELD: Final = f"{AT_PLACE} AND worker = ? AND fence = ? AND until IS NOT NULL"
+
+_BEGIN: Final = """
+INSERT INTO attempt
+  (tenant, run, step, item, number, undo, key, stopping, worker, fence, until, handle)
+SELECT ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ? FROM run r
+WHERE r.tenant = ? AND r.run = ? AND r.gives_work AND (r.max_steps IS NULL OR r.max_steps > (
+  SELECT count(*) FROM attempt l WHERE l.tenant = r.tenant AND l.run = r.run AND l.until IS NOT NULL))
+ON CONFLICT DO UPDATE
+SET worker = excluded.worker, fence = excluded.fence, until = excluded.until, handle = excluded.handle
+WHERE until IS NULL AND fence = 0 AND NOT stopping
+"""
+"""An attempt that nobody has held yet: new, or asked for before and not stopped since."""
+
+_ROOM: Final = """
+AND (max_runs IS NULL OR max_runs > (SELECT count(*) FROM run other
+  WHERE other.tenant = run.tenant AND other.pipeline = run.pipeline AND other.lane = run.lane
+  AND other.is_started))
+"""
+
+_MICROS: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What `Store.apply` is asked to keep; all of it is one transaction."""
+
+    run: store.StoredRun
+    happened: event.Event
+    decision: domain.Decision
+    lease: store.Lease | None = None
+    result: Any = None
+    artifacts: Sequence[executor.Artifact] = ()
+    onward: store.Onward | None = None
+
+    def keep(self, db: sqlite3.Connection, now: Micros) -> None:
+        """Keep it, or raise `ConflictError`.
+
+        Where an attempt is begun with it the rows of the run and of its steps are written once, as
+        the second decision leaves them.
+        """
+        if self.lease is not None:
+            self._require_lease(db, self.lease)
+        elif isinstance(self.happened, _ENDS):
+            self._withdraw(db, self.happened.ref)
+        self._write_run(db, now)
+        steps = zip(self.run.record.steps.values(), self._last.state.steps.values(), strict=True)
+        self.write_steps(db, (step for before, step in steps if step is not before))
+        if isinstance(self.happened, event.AttemptSucceeded) and not self.happened.ref.undo:
+            ref = self.happened.ref
+            if self._succeeded(ref):
+                self._write_outcome(db, ref)
+        self.write_rest(db, now)
+
+    def write_steps(self, db: sqlite3.Connection, steps: Iterable[record.StepRecord]) -> None:
+        """The rows of steps that changed."""
+        db.executemany(
+            "INSERT OR REPLACE INTO step VALUES (?, ?, ?, ?)",
+            [(*self._id, step.name, codec.encode_step(step)) for step in steps],
+        )
+
+    def write_rest(self, db: sqlite3.Connection, now: Micros) -> None:
+        """History, what is asked for, what the world is told."""
+        self._write_history(db, now)
+        self._forget(db)
+        begun = self.onward.lease.attempt if self.onward else None
+        for asked in self.decision.commands:
+            if asked != begun and (keep := _KEEP.get(type(asked))) is not None:
+                keep(db, self._id, asked, now)
+        if self.onward is not None:
+            self._begin(db, now, self.onward)
+        self._tell(db)
+        state = self._last.state
+        if state.state.final and state.compensation is not record.Compensation.RUNNING:
+            db.execute("DELETE FROM timer WHERE tenant = ? AND run = ?", self._id)
+
+    @property
+    def _id(self) -> tuple[str, str]:
+        return self.run.tenant, self.run.record.run
+
+    @property
+    def _last(self) -> domain.Decision:
+        return self.onward.decision if self.onward else self.decision
+
+    def _require_lease(self, db: sqlite3.Connection, lease: store.Lease) -> None:
+        """The fence: whoever was replaced changes nothing. An attempt that has ended gives its lease up."""
+        held = (*place_of(*self._id, lease.attempt.ref), lease.worker, lease.fence)
+        if isinstance(self.happened, _ENDS):
+            found = db.execute(f"DELETE FROM attempt WHERE {_HELD}", held)  # noqa: S608 - a constant
+        else:
+            found = db.execute(
+                f"UPDATE attempt SET handle = coalesce(?, handle) WHERE {_HELD}",  # noqa: S608 - a constant
+                (handle_text(lease.handle), *held),
+            )
+        if found.rowcount != 1:
+            raise store.ConflictError(self._id[1], f"the lease of {lease.worker!r} is gone")
+
+    def _withdraw(self, db: sqlite3.Connection, ref: record.AttemptRef) -> None:
+        """An attempt that nobody holds is over."""
+        db.execute(f"DELETE FROM attempt WHERE {AT_PLACE}", place_of(*self._id, ref))  # noqa: S608 - a constant
+
+    def _write_run(self, db: sqlite3.Connection, now: Micros) -> None:
+        state = self._last.state
+        values: list[Any] = [state.version, codec.encode_run(state), now]
+        marks, columns, room = run_marks(state), "", ""
+        if marks != run_marks(self.run.record):
+            columns = ", state = ?, is_open = ?, is_started = ?, gives_work = ?"
+            values += marks
+        if isinstance(self.happened, event.Admitted):
+            room = _ROOM
+        found = db.execute(
+            f"UPDATE run SET version = ?, head = ?, changed_at = ?{columns}"  # noqa: S608 - constants
+            f" WHERE tenant = ? AND run = ? AND version = ? {room}",
+            (*values, *self._id, self.run.record.version),
+        )
+        if found.rowcount != 1:
+            raise store.ConflictError(
+                self._id[1], "it has another version, or there is no room for it"
+            )
+
+    def _succeeded(self, ref: record.AttemptRef) -> bool:
+        before = self.run.record.steps[ref.step].succeeded
+        return self.decision.state.steps[ref.step].succeeded > before
+
+    def _write_outcome(self, db: sqlite3.Connection, ref: record.AttemptRef) -> None:
+        place = (*self._id, ref.step, ref.item)
+        if self.result is not None:
+            value = dumped(self.result)
+            db.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?)", (*place, value))
+        db.executemany(
+            "INSERT OR REPLACE INTO artifact"
+            " (tenant, run, step, item, name, attempt, size, sha256, place)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (*place, left.name, ref.number, left.size, left.sha256, left.place)
+                for left in self.artifacts
+            ],
+        )
+
+    def _write_history(self, db: sqlite3.Connection, now: Micros) -> None:
+        happened = [self.happened]
+        if self.onward is not None:
+            happened.append(event.AttemptStarted(self.onward.lease.attempt.ref))
+        db.executemany(
+            "INSERT INTO history SELECT ?, ?, coalesce(max(number), 0) + 1, ?, ? FROM history"
+            " WHERE tenant = ? AND run = ?",
+            [(*self._id, now, codec.encode_event(each), *self._id) for each in happened],
+        )
+
+    def _forget(self, db: sqlite3.Connection) -> None:
+        """Take away what this event has answered."""
+        happened = self.happened
+        if isinstance(happened, event.TimerFired):
+            ref = happened.timer.ref
+            db.execute(
+                "DELETE FROM timer WHERE tenant = ? AND run = ? AND kind = ?"
+                " AND step = ? AND item = ? AND number = ? AND undo = ?",
+                (*self._id, str(happened.timer.kind), *place_of("", "", ref)[2:]),
+            )
+        elif isinstance(happened, (event.Resolved, event.NotResolved)):
+            db.execute(
+                "DELETE FROM question WHERE tenant = ? AND run = ? AND step = ?",
+                (*self._id, happened.step),
+            )
+        elif isinstance(happened, _ENDS):
+            place = place_of(*self._id, happened.ref)
+            db.execute(f"DELETE FROM timer WHERE {AT_PLACE} AND kind != 'step'", place)  # noqa: S608 - a constant
+
+    def _begin(self, db: sqlite3.Connection, now: Micros, onward: store.Onward) -> None:
+        """Claim and begin one attempt that nobody has held yet, within the limits of its run."""
+        lease, opened = onward.lease, onward.decision.state is not self.decision.state
+        found = db.execute(
+            _BEGIN,
+            (
+                *place_of(*self._id, lease.attempt.ref),
+                lease.attempt.key,
+                lease.worker,
+                lease.fence,
+                now + onward.lasting // _MICROS,
+                handle_text(lease.handle),
+                *self._id,
+            ),
+        )
+        if found.rowcount != 1 or lease.fence != 1 or not opened:
+            raise store.ConflictError(self._id[1], "its next attempt cannot be begun now")
+        for asked in onward.decision.commands:
+            if (keep := _KEEP.get(type(asked))) is not None:
+                keep(db, self._id, asked, now)
+
+    def _tell(self, db: sqlite3.Connection) -> None:
+        told = self.decision.events
+        if self.onward is not None:
+            told += self.onward.decision.events
+        version = (self.run.pipeline.name, self.run.pipeline.digest)
+        db.executemany(
+            "INSERT INTO outbox (tenant, run, pipeline, digest, seq, event) VALUES (?, ?, ?, ?, ?, ?)",
+            [(*self._id, *version, each.seq, codec.encode_domain(each)) for each in told],
+        )
+
+
+def _keep_question(
+    db: sqlite3.Connection, run: tuple[str, str], asked: command.ResolveStep, now: Micros
+) -> None:
+    db.execute("INSERT OR IGNORE INTO question VALUES (?, ?, ?, ?)", (*run, asked.step, now))
+
+
+def _keep_start(
+    db: sqlite3.Connection, run: tuple[str, str], asked: command.StartAttempt, _: Micros
+) -> None:
+    db.execute(
+        "INSERT INTO attempt (tenant, run, step, item, number, undo, key, stopping)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING",
+        (*place_of(*run, asked.ref), asked.key),
+    )
+
+
+def _keep_stop(
+    db: sqlite3.Connection, run: tuple[str, str], asked: command.StopAttempt, _: Micros
+) -> None:
+    db.execute(
+        "INSERT INTO attempt (tenant, run, step, item, number, undo, key, stopping)"
+        " VALUES (?, ?, ?, ?, ?, ?, '', 1) ON CONFLICT DO UPDATE SET stopping = 1",
+        place_of(*run, asked.ref),
+    )
+
+
+def _keep_timer(
+    db: sqlite3.Connection, run: tuple[str, str], asked: command.SetTimer, _: Micros
+) -> None:
+    ref = asked.timer.ref
+    db.execute(
+        "INSERT OR REPLACE INTO timer (tenant, run, step, item, number, undo, kind, due)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (*place_of(*run, ref), str(asked.timer.kind), micros(asked.due)),
+    )
+
+
+_KEEP: Final[Mapping[type, Callable[..., None]]] = {
+    command.ResolveStep: _keep_question,
+    command.StartAttempt: _keep_start,
+    command.StopAttempt: _keep_stop,
+    command.SetTimer: _keep_timer,
+}
+"""`AskAdmission` needs no row: a run that is QUEUED asks by being so."""
