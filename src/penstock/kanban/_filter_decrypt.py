@@ -40,6 +40,7 @@ class Decryptor(Filter):
 
     arguments = DecryptorArguments
     takes_data = True
+    counts_data = False  # what it makes tells that it was done
 
     @classmethod
     def problems(cls, context: FilterContext) -> Iterable[str]:

@@ -86,6 +86,7 @@ class Extractor(Filter):
 
     arguments = ExtractorArguments
     takes_data = True
+    counts_data = False  # what it makes tells that it was done
 
     @classmethod
     def problems(cls, context: FilterContext) -> Iterable[str]:
