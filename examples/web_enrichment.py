@@ -31,13 +31,13 @@ def lookup(base: str) -> Callable[[Row], Row]:
         pool="thread",
         workers=8,
         rate=vendor,
-        timeout="5s",
+        timeout="60s",
         retry=RetryPolicy(initial_interval="20ms", maximum_attempts=5, retry_on=(OSError,)),
         order="input",
     )
     def city_of(row: Row) -> Row:
         try:
-            with urllib.request.urlopen(f"{base}/zip/{row['zip']}", timeout=4) as answer:
+            with urllib.request.urlopen(f"{base}/zip/{row['zip']}", timeout=50) as answer:
                 return {**row, **json.load(answer)}
         except urllib.error.HTTPError as error:
             error.close()

@@ -89,7 +89,7 @@ def test_a_follower_reads_what_comes_and_drains_at_a_signal(place: Workplace) ->
     place.put("late.ndjson.gz", [5000])
     while told < _FILES * _ROWS + 1:  # told once it is counted, which is after it is in the table
         told += _until(follower, "plans").get("rows", 0)
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as reply:
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as reply:
         metrics = reply.read().decode()
     follower.send_signal(signal.SIGTERM)
     code, out, _ = end(follower)

@@ -176,3 +176,28 @@ def noted_batch(items: list[tuple[int, str, bytes]]) -> list[tuple[int, int, byt
     """Notes for each how many came at once."""
     _note_and_die_if_told(items[0][1], [f"{number} {len(items)}" for number, _, _ in items])
     return [(number, os.getpid(), data) for number, _, data in items]
+
+
+def load_in(pid: int) -> str:
+    """Unpickles a `Homebound`."""
+    if os.getpid() != pid:
+        raise EOFError("far from home")
+    return "home"
+
+
+class Homebound:
+    """Can be pickled, and be unpickled in the process that made it only."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return load_in, (self.pid,)
+
+
+def kind_of(item: object) -> str:
+    return type(item).__name__
+
+
+def kinds_of(items: list[object]) -> list[str]:
+    return [kind_of(item) for item in items]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from penstock import Flow, stage
-from penstock.flow import FlowFailedError, NotPicklableError
+from penstock.flow import FlowFailedError, NotPicklableError, Stage
 from penstock.flow._chunk import Task
 from penstock.flow._process import WorkerProcess, preparation
 from penstock.flow._wire import Frame
@@ -137,6 +137,39 @@ def test_what_cannot_travel_is_named_with_the_way_out() -> None:
         assert name in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        stage(pool="process", chunk=1)(work.kind_of),
+        stage(pool="process", chunk=32)(work.kind_of),
+        stage(pool="process", batch=8, within="1ms")(work.kinds_of),
+    ],
+    ids=["chunk of 1", "chunks", "batches"],
+)
+def test_what_a_worker_cannot_unpickle_costs_one_message(made: Stage[..., Any]) -> None:
+    """Also where it came with others; the worker lives on, and says what was raised."""
+    rows: list[str] = []
+
+    report = (Flow("far") | [*range(300), work.Homebound(), *range(300)] | made | rows.append).run()
+
+    assert rows == ["int"] * 600
+    [letter] = report.dead_letters
+    assert (letter.message_id, letter.reason, letter.error_class) == ("300", "error", "EOFError")
+    assert [one.replaced for one in report.stages.values()] == [0, 0]
+
+
+def test_a_death_after_what_could_not_be_unpickled_is_charged_to_its_own_message() -> None:
+    """The requests are counted on both ends, those that are refused too."""
+    rows: list[int] = []
+    made = stage(pool="process", chunk=1)(work.die_at_seven)
+
+    report = (Flow("both") | [1, work.Homebound(), 6, 7, 8] | made | rows.append).run()
+
+    assert sorted(rows) == [1, 6, 8]
+    assert {letter.reason for letter in report.dead_letters} == {"error", "crash"}
+    assert report.stages["die_at_seven"].replaced == 3
+
+
 def test_a_worker_that_dies_between_two_requests_had_nothing_in_hand() -> None:
     """Else the first message of the next chunk would be blamed, and be dead after three accidents."""
     setup = Setup(
@@ -158,6 +191,31 @@ def test_a_worker_that_dies_between_two_requests_had_nothing_in_hand() -> None:
         return results, in_hand
 
     assert asyncio.run(scenario()) == ([2, 4, 6], None)
+
+
+def test_what_a_worker_answered_before_it_died_counts() -> None:
+    """Also where its death is seen by a request that cannot be sent, before its answers have been read."""
+    setup = Setup(
+        preparation("dead"), ("tests.flow.process_stages", "die_at_seven"), Task("dead", False, 9)
+    )
+
+    async def scenario() -> tuple[list[Any], int | None]:
+        process = WorkerProcess(setup, "dead")
+        await process.started()
+        handle = os.pidfd_open(process.pid)
+        process.send(Frame(("chunk", (1, [1, 2, 7, 8])), requests=4), 4)
+        # In the loop's own thread, so that nothing is read meanwhile.
+        select.select([handle], [], [])
+        os.close(handle)
+        process.send(Frame(("chunk", (1, [9]))))
+        answers = await process.receive()
+        with pytest.raises(ConnectionError):
+            await process.receive()
+        in_hand = process.in_hand
+        await process.aclose()
+        return [results for _, (results, *_) in answers], in_hand
+
+    assert asyncio.run(scenario()) == ([[1], [2]], 0)
 
 
 def test_requests_that_the_socket_cannot_take_at_once_are_sent_when_it_can() -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import gc
+import sys
 import threading
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from itertools import count
 from typing import Any
 
@@ -98,6 +99,42 @@ def test_an_error_in_the_loop_ends_the_flow_and_stays_what_it_was() -> None:
 
     assert (results.report.ending, source.closed, flow_threads()) == ("cancelled", 1, [])
     assert list(held) == []
+
+
+class Interrupt:
+    """A Ctrl-C before the n-th line of what a loop asks of its flow."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def __call__(self, frame: Any, event: str, _: object) -> Any:
+        if event == "call":
+            return self if frame.f_code.co_qualname == "FlowThread.ask" else None
+        if event == "line":
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+        return self
+
+
+def test_an_interrupt_leaves_nothing_behind_wherever_it_comes() -> None:
+    """No thread, and no coroutine that nobody awaits, of which Python would complain."""
+    for number in count(1):
+        source = ListSource([1, 2, 3])
+        results = (Flow("interrupted") | source | plus_one).stream()
+        before, interrupt = sys.gettrace(), Interrupt(number)
+        sys.settrace(interrupt)
+        try:
+            with suppress(KeyboardInterrupt):
+                list(results)
+        finally:
+            sys.settrace(before)
+        assert (source.closed, flow_threads()) == (1, [])
+        if interrupt.left > 0:
+            break
+        assert results.report.ending == "cancelled"
+
+    assert number > 3
 
 
 def test_a_new_loop_ends_the_one_before_it() -> None:

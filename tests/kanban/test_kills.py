@@ -9,6 +9,7 @@ from tests.kanban.killing import Killing
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_no_kill_loses_or_doubles_a_token(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

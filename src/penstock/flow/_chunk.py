@@ -26,6 +26,10 @@ class Answer:
     failures: dict[int, Exception] = field(default_factory=dict)
     expanded: bool = False
     seconds: float = 0.0
+    suspects: int = 0
+    """Above 0: nothing was begun, and it may be the fault of any message of that many chunks; of one in a
+    chunk of its own it is."""
+
     computed: float = 0.0
     """Seconds of a thread on the processor, where that is measured."""
 

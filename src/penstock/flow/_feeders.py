@@ -112,6 +112,9 @@ async def _settle_all(work: Work, chunks: list[list[Message[Any]]], answers: lis
 
 
 async def _settle(work: Work, chunk: list[Message[Any]], answer: Answer) -> None:
+    if answer.suspects * len(chunk) > 1:
+        _offer_again(work, chunk)
+        return
     if not answer.failures and not answer.expanded:
         await work.finish_many(chunk, answer.results)
         return

@@ -69,17 +69,18 @@ class ProcessExecutor:
         )
 
     def send(self, payloads: list[Any], size: int) -> None:
-        frame = self._frame("chunk", (size, payloads))
+        requests = -(-len(payloads) // size)
+        frame = self._frame("chunk", (size, payloads), requests)
         self._sent = frame.size // len(payloads)
-        self._process.send(frame, -(-len(payloads) // size))
+        self._process.send(frame, requests)
 
     def send_batches(self, batches: list[Any]) -> None:
-        frame = self._frame("batch", batches)
+        frame = self._frame("batch", batches, len(batches))
         self._sent = frame.size // len(batches)
         self._process.send(frame, len(batches))
 
     async def receive(self) -> list[Answer]:
-        answers = [Answer(*_content(answer)) for answer in await self._answers()]
+        answers = [_answer_of(*answer) for answer in await self._answers()]
         self._received = self._process.answer_size // len(answers[-1].results)
         return answers
 
@@ -104,8 +105,10 @@ class ProcessExecutor:
     async def _call(self, kind: str, content: Any) -> Any:
         await self.ready()
         self._process.send(self._frame(kind, content))
-        [answer] = await self._answers()
-        return _content(answer)
+        [(word, content)] = await self._answers()
+        if word == "done":
+            return content
+        raise content[0] if word == "unread" else content
 
     async def _answers(self) -> list[Any]:
         expired = False
@@ -146,9 +149,9 @@ class ProcessExecutor:
             culprit = ANYONE
         return LostChunkError(NOBODY if culprit is None else culprit, cause)
 
-    def _frame(self, kind: str, content: Any) -> Frame:
+    def _frame(self, kind: str, content: Any, requests: int = 1) -> Frame:
         try:
-            return Frame((kind, content), self._process.segments)
+            return Frame((kind, content), self._process.segments, requests)
         except Exception as error:
             raise NotPicklableError(
                 self._stage.name, _culprit(content), f"{type(error).__name__}: {error}"
@@ -216,10 +219,12 @@ def reference(stage: Stage[..., Any]) -> bytes | tuple[str, str]:
         raise NotPicklableError(stage.name, what, f"{type(error).__name__}: {error}") from error
 
 
-def _content(answer: tuple[str, Any]) -> Any:
-    word, content = answer
+def _answer_of(word: str, content: Any) -> Answer:
     if word == "done":
-        return content
+        return Answer(*content)
+    if word == "unread":
+        error, requests = content
+        return Answer([None], {0: error}, suspects=requests)
     raise content
 
 

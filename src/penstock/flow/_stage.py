@@ -236,7 +236,8 @@ def stage(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             timeout: Longest time of one attempt (`60s`); a process is killed, a thread abandoned and replaced.
             memory: Most memory of one worker process (`1GiB`): its private writable memory, as the kernel's
                 RLIMIT_DATA counts it. Beyond it the function gets a `MemoryError`, or its process dies.
-            chunk: Most messages per hop into a thread or process; invisible to the function.
+            chunk: Most messages per hop into a thread or process; invisible to the function. While calls are
+                quick, several chunks are sent ahead; each is answered by itself.
             batch: Most messages per call; the function gets a list. 0: it gets one payload.
             batch_bytes: Most bytes per call (`8MiB`); the function gets a list. A larger message goes alone.
             within: Longest time that the first message of a batch waits for company (`2s`).

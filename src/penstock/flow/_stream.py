@@ -77,7 +77,7 @@ class FlowStream(Generic[T_co]):
         settling, completed = _Settling(thread, results), False
         try:
             thread.start()
-            while chunk := thread.ask(results.take(_AT_ONCE)):
+            while chunk := thread.ask(lambda: results.take(_AT_ONCE)):
                 for result in chunk:
                     yield result
                     if self._thread is not thread:

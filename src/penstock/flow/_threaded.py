@@ -4,6 +4,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -53,10 +54,15 @@ class FlowThread:
         except RuntimeError:
             return  # the loop is closed: the flow has ended
 
-    def ask(self, question: Coroutine[Any, Any, T]) -> T:
-        """Wait for what the loop of the flow answers, which is there until `wait`."""
+    def ask(self, question: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Wait for what the loop of the flow answers, which is there until `wait`.
+
+        The question is put there: an interrupt here leaves no coroutine that nobody awaits.
+        """
         assert self._loop is not None  # noqa: S101 - a thread that is ready has one
-        return asyncio.run_coroutine_threadsafe(question, self._loop).result()
+        answer: Future[T] = Future()
+        self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(_answer(question, answer)))
+        return answer.result()
 
     def wait(self) -> FlowReport:
         """Return when the flow has ended, also after a `start` that was interrupted; it must have begun.
@@ -115,3 +121,10 @@ class FlowThread:
             self._ready.set()
             await self._released.wait()
             return await running.wait()
+
+
+async def _answer(question: Callable[[], Coroutine[Any, Any, T]], answer: "Future[T]") -> None:
+    try:
+        answer.set_result(await question())
+    except BaseException as error:  # noqa: BLE001 - carried over to whoever asked
+        answer.set_exception(error)

@@ -18,7 +18,7 @@ from typing import Any
 from penstock.flow._segments import Lent, Segment, Segments, open_shared
 
 SHARED_FROM = 256 * 1024
-_HEADER = struct.Struct("<HHIQ")
+_HEADER = struct.Struct("<HHIIQ")
 _INLINE, _ONCE, _NEW, _KNOWN = range(4)
 """Where the body is: behind the header, in memory of its own, in a segment that comes with it, in one known."""
 _LENGTH = struct.Struct("<Q")
@@ -38,31 +38,34 @@ class Frame:
 
     __slots__ = ("_rest", "_segment", "handle", "size")
 
-    def __init__(self, value: Any, segments: Segments | None = None) -> None:
-        """Pickle `value`, into one of the `segments` if it is large; raises what pickling raises."""
+    def __init__(self, value: Any, segments: Segments | None = None, requests: int = 1) -> None:
+        """Pickle `value`, into one of the `segments` if it is large; raises what pickling raises.
+
+        `requests` is for the other end to know, also where it cannot unpickle the value.
+        """
         buffers: list[pickle.PickleBuffer] = []
         body = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
         self.handle = -1
         self._segment: Segment | None = None
         if not buffers and len(body) < SHARED_FROM:
             self.size = len(body)
-            self._rest = memoryview(_HEADER.pack(_INLINE, 0, 0, len(body)) + body)
+            self._rest = memoryview(_HEADER.pack(_INLINE, 0, 0, requests, len(body)) + body)
             return
         raws = [buffer.raw() for buffer in buffers]
         lengths = [_LENGTH.pack(len(raw)) for raw in raws]
         parts: list[bytes | memoryview] = [*lengths, body, *raws]
         self.size = total = sum(len(part) for part in parts)
         if total < SHARED_FROM:
-            header = _HEADER.pack(_INLINE, 0, len(raws), total)
+            header = _HEADER.pack(_INLINE, 0, len(raws), requests, total)
             self._rest = memoryview(b"".join([header, *parts]))
         elif segments is not None and (segment := segments.find(total)) is not None:
             kind = _NEW if segment.handle >= 0 else _KNOWN
-            self._rest = memoryview(_HEADER.pack(kind, segment.number, len(raws), total))
+            self._rest = memoryview(_HEADER.pack(kind, segment.number, len(raws), requests, total))
             self._segment = segment
             self.handle = segment.handle
             segment.write(parts)
         else:
-            self._rest = memoryview(_HEADER.pack(_ONCE, 0, len(raws), total))
+            self._rest = memoryview(_HEADER.pack(_ONCE, 0, len(raws), requests, total))
             self.handle = open_shared(total)
             with open(self.handle, "wb", buffering=0, closefd=False) as file:
                 for part in parts:
@@ -107,8 +110,8 @@ class FrameReader:
         # Room for the largest frame that comes whole, and for as much again of the next.
         self._data = memoryview(bytearray(2 * SHARED_FROM))
         self._start = self._end = 0
-        self.size = 0
-        """Bytes of the last object."""
+        self.size = self.requests = 0
+        """Bytes of the last object, and the requests that it is."""
         self._handles: list[int] = []
         self._lent = Lent()
 
@@ -128,17 +131,17 @@ class FrameReader:
         return count > 0
 
     def next(self) -> tuple[bool, Any]:
-        """Whether a whole frame is there, and its object."""
+        """Whether a whole frame is there, and its object; what unpickling raises, and then the next frame."""
         start = self._start + _HEADER.size
         if self._end < start:
             return False, None
-        kind, number, count, total = _HEADER.unpack_from(self._data, self._start)
+        kind, number, count, requests, total = _HEADER.unpack_from(self._data, self._start)
         if kind != _INLINE:
-            self._start, self.size = start, total
+            self._start, self.size, self.requests = start, total, requests
             return True, self._decode(self._shared(kind, number, total), count)
         if self._end < start + total:
             return False, None
-        self._start, self.size = start + total, total
+        self._start, self.size, self.requests = start + total, total, requests
         body = self._data[start : self._start]
         # Buffers live as long as the object that is made of them; all else is copied while it is read.
         return True, self._decode(memoryview(bytes(body)) if count else body, count)

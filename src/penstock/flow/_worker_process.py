@@ -128,10 +128,16 @@ class Worker:
             _, hard = resource.getrlimit(resource.RLIMIT_DATA)
             resource.setrlimit(resource.RLIMIT_DATA, (setup.memory, hard))
         self._answer("ready", None)
+        self._serve(function, setup.task)
+
+    def _serve(self, function: Callable[[Any], Any], task: Task) -> None:
         number = 0
         while True:
-            kind, content = receive_blocking(self._sock, self._reader)
-            for request in self._requests(kind, content, function, setup.task):
+            kind, content = self._receive()
+            if kind == "unread":
+                number += self._refuse(content)
+                continue
+            for request in self._requests(kind, content, function, task):
                 number += 1
                 self._progress[0], self._progress[1] = 0, number
                 try:
@@ -139,7 +145,7 @@ class Worker:
                 except Exception as error:  # noqa: BLE001 - the stage's boundary: it becomes an outcome
                     self._answer("error", portable(error))
                 else:
-                    self._answer("done", result, setup.task)
+                    self._answer("done", result, task)
 
     def _resolve(self, reference: bytes | tuple[str, str]) -> Callable[[Any], Any]:
         if isinstance(reference, bytes):
@@ -150,6 +156,25 @@ class Worker:
                 self._main.load()
             found = reduce(getattr, name.split("."), importlib.import_module(module))
         return found.function if isinstance(found, Stage) else found
+
+    def _receive(self) -> tuple[str, Any]:
+        while True:
+            try:
+                complete, value = self._reader.next()
+            except Exception as error:  # noqa: BLE001 - unpickling runs the user's code, which may raise anything
+                return "unread", portable(error)
+            if complete:
+                kind, content = value
+                return kind, content
+            if not self._reader.receive(self._sock):
+                raise EOFError
+
+    def _refuse(self, error: Exception) -> int:
+        """Answer each request of a frame whose unpickling failed, for whichever of their messages; how many."""
+        requests = self._reader.requests
+        for _ in range(requests):
+            self._answer("unread", (error, requests))
+        return requests
 
     def _requests(
         self, kind: str, content: Any, function: Callable[[Any], Any], task: Task

@@ -33,6 +33,13 @@ def fails(error: errors.ErrorClass = errors.ErrorClass.TRANSIENT) -> StepFailedE
     return StepFailedError(error, "it went wrong")
 
 
+def _limited(kind: str, seconds: float) -> Pipeline:
+    """One step, and a time-out of this kind."""
+    if kind == "run":
+        return Pipeline.build("p", steps=steps(a={}), timeout=seconds)
+    return Pipeline.build("p", steps=steps(a={"timeout": {kind: seconds}}))
+
+
 _QUICK: Mapping[str, Any] = {"initial_interval": 0.01, "maximum_attempts": 3}
 
 
@@ -148,15 +155,9 @@ class EngineConformance:
 
     def test_each_time_out_ends_what_it_watches(self) -> None:
         """Attempt, step and run; what hangs is stopped, and that is awaited."""
-
-        def limited(kind: str, seconds: float) -> Pipeline:
-            if kind == "run":
-                return Pipeline.build("p", steps=steps(a={}), timeout=seconds)
-            return Pipeline.build("p", steps=steps(a={"timeout": {kind: seconds}}))
-
         for kind in ("attempt", "step", "heartbeat", "run"):
             # A slow machine may need longer than the shortest time-out to begin the work at all.
-            found = (self._timed_out(limited(kind, seconds)) for seconds in (0.05, 0.5, 5.0, 20.0))
+            found = (self._timed_out(_limited(kind, seconds)) for seconds in (0.05, 0.5, 5.0, 20.0))
             assert any(found), f"nothing began before the time-out of the {kind}"
 
     def _timed_out(self, pipeline: Pipeline) -> bool:
