@@ -271,9 +271,9 @@ def test_a_large_result_is_kept_beside_the_store_and_small_ones_in_it(tmp_path: 
 
     async def main() -> None:
         large = {"text": "x" * 70_000}
-        assert await payloads.put({"small": 1}) == {"small": 1}
-        kept = await payloads.put(large)
-        assert kept == await payloads.put(large)
+        assert await payloads.put({"small": (1,)}) == ({"small": (1,)}, {"small": [1]})
+        kept, read = await payloads.put(large)
+        assert (kept, large) == await payloads.put(large) == (kept, read)
         assert len(str(kept)) < 200
         assert await payloads.get([kept, 1]) == [large, 1]
 

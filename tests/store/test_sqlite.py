@@ -83,20 +83,55 @@ def test_a_change_that_fails_leaves_those_beside_it_alone(tmp_path: Path) -> Non
     asyncio.run(main())
 
 
-def test_a_change_that_fails_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
-    """What it had written by then is undone, beside others that are kept."""
+def breaks(db: sqlite3.Connection, _: int) -> None:
+    """A change that fails half-way."""
+    db.execute("INSERT INTO consumer VALUES ('half', 1)")
+    raise LookupError("half way")
 
-    def breaks(db: sqlite3.Connection, _: int) -> None:
-        db.execute("INSERT INTO consumer VALUES ('half', 1)")
-        raise LookupError("half way")
+
+def test_a_change_that_fails_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
+    """What it had written by then is undone, and the next one is kept."""
 
     async def main() -> None:
         async with opened(tmp_path) as stores:
             database = stores.runs._database  # type: ignore[attr-defined]
-            doing = [database.write(breaks), create(stores, "r")]
-            broken, created = await asyncio.gather(*doing, return_exceptions=True)
-            assert (type(broken), created) == (LookupError, True)
+            with pytest.raises(LookupError, match="half way"):
+                await database.write(breaks)
             assert await stores.outbox.cursor("half") == 0
+            assert await create(stores, "r")
+
+    asyncio.run(main())
+
+
+def test_those_that_share_its_commit_are_kept_once(tmp_path: Path) -> None:
+    """Before it and behind it; nothing of it is kept, though all were done again."""
+
+    async def main() -> None:
+        async with opened(tmp_path) as stores:
+            database = stores.runs._database  # type: ignore[attr-defined]
+            gate = threading.Event()
+            first = asyncio.create_task(database.write(lambda _, __: gate.wait()))
+            await asyncio.sleep(0)
+            names = [f"r{number}" for number in range(4)]
+            doing = [create(stores, name) for name in names]
+            doing[2:2] = [database.write(breaks), database.write(breaks)]
+            beside = [asyncio.ensure_future(each) for each in doing]
+            await asyncio.sleep(0)
+            gate.set()
+            ended = await asyncio.gather(*beside, return_exceptions=True)
+            await first
+
+            assert [type(each) for each in ended] == [
+                bool,
+                bool,
+                LookupError,
+                LookupError,
+                bool,
+                bool,
+            ]
+            assert await stores.outbox.cursor("half") == 0
+            assert [each.record.run for each in await stores.runs.open_runs()] == names
+            assert len(await stores.outbox.read(after=0, limit=99)) == len(names)
 
     asyncio.run(main())
 

@@ -1,6 +1,5 @@
 """Attempts that this process carries out: from the claimed lease to the report."""
 
-import json
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -261,19 +260,18 @@ class Attempts:
     async def _succeeded(self, holding: Holding, seen: executor.Observation) -> Holding | None:
         """Report it; the attempt that follows in the run is begun by the same transaction."""
         ref = holding.lease.attempt.ref
-        kept = await self._payloads.put(seen.result)
-        returned = await self._payloads.get(json.loads(json.dumps(kept)))
+        kept, returned = await self._payloads.put(seen.result)
         named: list[Holding] = []
 
         async def following(run: store.StoredRun, decision: domain.Decision) -> store.Onward | None:
             if ref.item == record.WHOLE and not ref.undo and decision.events:
                 self._values.keep_result(holding.place, ref.step, returned)
-            found = await self._following(holding, run, decision)
+            found = await self._following(holding, replace(run, record=decision.state), decision)
             if found is None:
                 return None
             named.append(found)
             begun = event.AttemptStarted(found.lease.attempt.ref)
-            begins = decide(run.record, begun, self._clock.now())
+            begins = decide(decision.state, begun, self._clock.now())
             return store.Onward(found.lease, self._lasting, begins)
 
         self._failpoints.cross("engine.report.before")

@@ -10,20 +10,26 @@ class Bell:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._rung = asyncio.Event()
+        self._rung = False
+        self._listening: set[asyncio.Future[None]] = set()
 
     def ring(self) -> None:
         """Wake who waits."""
-        self._rung.set()
+        self._rung = True
+        for heard in self._listening:
+            if not heard.done():
+                heard.set_result(None)
 
     async def wait(self, seconds: float) -> None:
         """Return at a ring, or after `seconds`."""
-        if not self._rung.is_set():
-            heard = asyncio.create_task(self._rung.wait(), name="engine/bell")
+        if not self._rung:
+            heard = asyncio.get_running_loop().create_future()
             sleeper = asyncio.create_task(self._clock.sleep(seconds), name="engine/pause")
+            self._listening.add(heard)
             try:
                 await asyncio.wait({heard, sleeper}, return_when=asyncio.FIRST_COMPLETED)
             finally:
+                self._listening.discard(heard)
                 heard.cancel()
                 sleeper.cancel()
-        self._rung.clear()
+        self._rung = False

@@ -31,7 +31,7 @@ Place = tuple[str, str]
 """Tenant and run."""
 
 Next = Callable[[store.StoredRun, domain.Decision], Awaitable[store.Onward | None]]
-"""Given a run as a decision leaves it: what to go on with, if anything."""
+"""Given a run, and a decision on it: what to go on with, if anything."""
 
 
 class EndBell(Bell):
@@ -70,15 +70,16 @@ class Bells:
 
     def ring_for(self, place: Place, decision: domain.Decision) -> None:
         """Ring those that this decision, which is kept by now, gives something to do."""
-        kinds = {type(asked) for asked in decision.commands}
-        for kind, bell in (
-            (command.StartAttempt, self.work),
-            (command.SetTimer, self.timers),
-            (command.StopAttempt, self.stops),
-            (command.AskAdmission, self.admission),
-        ):
-            if kind in kinds:
-                bell.ring()
+        for asked in decision.commands:
+            match asked:
+                case command.StartAttempt():
+                    self.work.ring()
+                case command.SetTimer():
+                    self.timers.ring()
+                case command.StopAttempt():
+                    self.stops.ring()
+                case command.AskAdmission():
+                    self.admission.ring()
         if decision.state.state.final:
             self.admission.ring()
             for waiting in self.ends.get(place, ()):
@@ -186,7 +187,9 @@ class Decider:
     async def _change(
         self, place: Place, happened: event.Event, keep: Callable[..., Awaitable[None]], then: Next
     ) -> tuple[domain.Decision, store.Onward | None]:
-        lock = self._locks.setdefault(place, asyncio.Lock())
+        lock = self._locks.get(place)
+        if lock is None:
+            lock = self._locks[place] = asyncio.Lock()
         async with lock:
             decision, onward = await self._keep(place, happened, keep, then)
         self._bells.ring_for(place, decision if onward is None else _rest(decision, onward))
@@ -213,7 +216,7 @@ class Decider:
         while True:
             try:
                 decision = decide(run.record, happened, self._clock.now())
-                onward = await then(replace(run, record=decision.state), decision)
+                onward = await then(run, decision)
                 await keep(run, happened, decision, onward=onward)
             except (store.ConflictError, errors.RefusedError):
                 self._known.pop(place, None)

@@ -19,14 +19,18 @@ class Payloads:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    async def put(self, value: Any) -> Any:
-        """Return what to keep in the row: the value, or a reference to it, durable by then."""
-        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-        if len(text) <= INLINE_BYTES:
-            return value
-        digest = hashlib.sha256(text).hexdigest()
-        await asyncio.to_thread(self._write, digest, text)
-        return {_REFERENCE: digest, "bytes": len(text)}
+    async def put(self, value: Any) -> tuple[Any, Any]:
+        """Return what to keep in the row, and what `get` gives for it once it was read back.
+
+        The first is the value, or a reference to it, durable by then.
+        """
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        data, read = text.encode(), json.loads(text)
+        if len(data) <= INLINE_BYTES:
+            return value, await self.get(read)
+        digest = hashlib.sha256(data).hexdigest()
+        await asyncio.to_thread(self._write, digest, data)
+        return {_REFERENCE: digest, "bytes": len(data)}, read
 
     async def get(self, kept: Any) -> Any:
         """Return the value behind what `put` gave; items of a list are looked at one by one."""

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Final
 
 from penstock.store._database import Micros, micros
@@ -38,11 +39,22 @@ WHERE until IS NULL AND fence = 0 AND NOT stopping
 """
 """An attempt that nobody has held yet: new, or asked for before and not stopped since."""
 
-_ROOM: Final = """
+_GO_ON: Final = """
+UPDATE run SET version = ?, head = ?, changed_at = ? WHERE tenant = ? AND run = ? AND version = ?
+"""
+"""Where none of the columns changes by which runs are found, no index is touched."""
+
+_MOVE: Final = """
+UPDATE run SET version = ?, head = ?, changed_at = ?,
+  state = ?, is_open = ?, is_started = ?, gives_work = ?
+WHERE tenant = ? AND run = ? AND version = ?
+"""
+
+_ADMIT: Final = f"""{_MOVE}
 AND (max_runs IS NULL OR max_runs > (SELECT count(*) FROM run other
   WHERE other.tenant = run.tenant AND other.pipeline = run.pipeline AND other.lane = run.lane
   AND other.is_started))
-"""
+"""  # noqa: S608 - a constant
 
 _MICROS: Final = timedelta(microseconds=1)
 
@@ -100,11 +112,11 @@ class Change:
         if state.state.final and state.compensation is not record.Compensation.RUNNING:
             db.execute("DELETE FROM timer WHERE tenant = ? AND run = ?", self._id)
 
-    @property
+    @cached_property
     def _id(self) -> tuple[str, str]:
         return self.run.tenant, self.run.record.run
 
-    @property
+    @cached_property
     def _last(self) -> domain.Decision:
         return self.onward.decision if self.onward else self.decision
 
@@ -126,19 +138,14 @@ class Change:
         db.execute(f"DELETE FROM attempt WHERE {AT_PLACE}", place_of(*self._id, ref))  # noqa: S608 - a constant
 
     def _write_run(self, db: sqlite3.Connection, now: Micros) -> None:
-        state = self._last.state
-        values: list[Any] = [state.version, codec.encode_run(state), now]
-        marks, columns, room = run_marks(state), "", ""
-        if marks != run_marks(self.run.record):
-            columns = ", state = ?, is_open = ?, is_started = ?, gives_work = ?"
-            values += marks
+        before, state = self.run.record, self._last.state
+        values: tuple[Any, ...] = (state.version, codec.encode_run(state), now)
+        statement = _GO_ON
+        if (before.state, before.compensation) != (state.state, state.compensation):
+            statement, values = _MOVE, (*values, *run_marks(state))
         if isinstance(self.happened, event.Admitted):
-            room = _ROOM
-        found = db.execute(
-            f"UPDATE run SET version = ?, head = ?, changed_at = ?{columns}"  # noqa: S608 - constants
-            f" WHERE tenant = ? AND run = ? AND version = ? {room}",
-            (*values, *self._id, self.run.record.version),
-        )
+            statement = _ADMIT
+        found = db.execute(statement, (*values, *self._id, before.version))
         if found.rowcount != 1:
             raise store.ConflictError(
                 self._id[1], "it has another version, or there is no room for it"
@@ -168,9 +175,9 @@ class Change:
         if self.onward is not None:
             happened.append(event.AttemptStarted(self.onward.lease.attempt.ref))
         db.executemany(
-            "INSERT INTO history SELECT ?, ?, coalesce(max(number), 0) + 1, ?, ? FROM history"
-            " WHERE tenant = ? AND run = ?",
-            [(*self._id, now, codec.encode_event(each), *self._id) for each in happened],
+            "INSERT INTO history (tenant, run, number, at, event) VALUES (?, ?, coalesce((SELECT"
+            " max(number) FROM history WHERE tenant = ? AND run = ?), 0) + 1, ?, ?)",
+            [(*self._id, *self._id, now, codec.encode_event(each)) for each in happened],
         )
 
     def _forget(self, db: sqlite3.Connection) -> None:

@@ -2,14 +2,14 @@
 
 import asyncio
 import sqlite3
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Condition, Thread
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Final, TypeVar
 
 from penstock.base import Clock, Failpoints, PenstockError
@@ -20,7 +20,10 @@ Micros = int
 """Microseconds since 1970, in UTC: what columns of times hold."""
 
 Job = Callable[[sqlite3.Connection, Micros], T]
-"""Works inside one transaction, at the store's time; whatever it raises undoes all that it did."""
+"""Works inside one transaction, at the store's time; whatever it raises undoes all that it did.
+
+It may be done again in another transaction, so it has no effect but on the connection.
+"""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BUSY_S: Final = 20.0
@@ -86,9 +89,7 @@ class Database:
         self._path = path
         self._clock = clock
         self._failpoints = failpoints
-        self._waiting: deque[_Order] = deque()
-        self._changed = Condition()
-        self._closing = False
+        self._waiting: SimpleQueue[_Order | None] = SimpleQueue()
         self._latest = 0
         self._reader = ThreadPoolExecutor(1, "store/reader")
         self._read_connection: sqlite3.Connection | None = None
@@ -104,9 +105,7 @@ class Database:
         """
         loop = asyncio.get_running_loop()
         order = _Order(job, loop, loop.create_future())
-        with self._changed:
-            self._waiting.append(order)
-            self._changed.notify()
+        self._waiting.put(order)
         value: T = await order.done
         return value
 
@@ -132,9 +131,7 @@ class Database:
 
     def close(self) -> None:
         """Do what waits, then close the file."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
+        self._waiting.put(None)
         self._writer.join()
         self._reader.submit(self._close_reader).result()
         self._reader.shutdown()
@@ -181,9 +178,15 @@ class Database:
         connection.close()
 
     def _next_group(self) -> list[_Order]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closing)
-            return [self._waiting.popleft() for _ in range(min(_GROUP, len(self._waiting)))]
+        """Wait for a job, and take those that wait with it; none once all is done that was asked for."""
+        group: list[_Order] = []
+        while (order := self._waiting.get()) is not None:
+            group.append(order)
+            if len(group) == _GROUP or self._waiting.empty():
+                return group
+        if group:
+            self._waiting.put(None)
+        return group
 
     def _write_group(self, connection: sqlite3.Connection, group: list[_Order]) -> list[_Outcome]:
         try:
@@ -199,23 +202,35 @@ class Database:
         return outcomes
 
     def _write_each(self, connection: sqlite3.Connection, group: list[_Order]) -> list[_Outcome]:
-        if len(group) > 1:
+        """Do all jobs; where one fails do them again, each within a savepoint, so that the others are kept.
+
+        Savepoints cost a copy of every page that is written, and jobs hardly ever fail.
+        """
+        try:
             return [self._write_one(connection, order) for order in group]
-        (alone,) = group  # its fault undoes the transaction, and needs no savepoint
-        return [_Outcome(alone, alone.job(connection, self._now()))]
+        except sqlite3.OperationalError:
+            raise  # the disk, not a job: nothing of the group can be kept
+        except Exception:
+            if len(group) == 1:
+                raise
+        connection.execute("ROLLBACK")
+        connection.execute("BEGIN IMMEDIATE")
+        return [self._try_one(connection, order) for order in group]
 
     def _write_one(self, connection: sqlite3.Connection, order: _Order) -> _Outcome:
+        return _Outcome(order, order.job(connection, self._now()))
+
+    def _try_one(self, connection: sqlite3.Connection, order: _Order) -> _Outcome:
         connection.execute("SAVEPOINT job")
         try:
-            value = order.job(connection, self._now())
+            outcome = self._write_one(connection, order)
         except sqlite3.OperationalError:
-            raise  # the disk, not the job: nothing of the group can be kept
+            raise
         except Exception as error:  # noqa: BLE001 - the caller is told
             connection.execute("ROLLBACK TO job")
-            connection.execute("RELEASE job")
-            return _Outcome(order, error=self._translated(error))
+            outcome = _Outcome(order, error=self._translated(error))
         connection.execute("RELEASE job")
-        return _Outcome(order, value)
+        return outcome
 
     def _translated(self, error: Exception) -> Exception:
         if isinstance(error, sqlite3.Error):

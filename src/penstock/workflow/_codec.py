@@ -28,7 +28,7 @@ _EVENTS: Final[Mapping[str, TypeAdapter[Any]]] = {
 _MEMBERS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in get_args(Event)}
 _EVENT: Final = TypeAdapter(dict[str, Any])
 _DOMAIN: Final = TypeAdapter(DomainEvent)
-_HINTS: Final = get_type_hints(RunRecord, include_extras=True)
+_HINTS: Final = get_type_hints(RunRecord)
 _HEAD: Final[Mapping[str, TypeAdapter[Any]]] = {
     field.name: TypeAdapter(_HINTS[field.name])
     for field in fields(RunRecord)
@@ -38,7 +38,7 @@ _HEAD: Final[Mapping[str, TypeAdapter[Any]]] = {
 
 def encode_run(run: RunRecord) -> str:
     """All of a run but its graph, which its version pins, and its steps."""
-    return _RUN.dump_json(run, exclude=_PINNED).decode()
+    return _RUN.serializer.to_json(run, exclude=_PINNED).decode()
 
 
 def decode_run(
@@ -72,7 +72,7 @@ def decode_run(
 
 def encode_step(step: StepRecord) -> str:
     """All of a step."""
-    return _STEP.dump_json(step).decode()
+    return _written(_STEP, step)
 
 
 def decode_step(text: str, *, place: str) -> StepRecord:
@@ -94,7 +94,7 @@ def encode_event(event: Event) -> str:
     """An event with its kind, for the history."""
     kind = type(event)
     members = {name: getattr(event, name) for name in _MEMBERS[kind]}
-    return _EVENT.dump_json({"kind": kind.__name__, **members}).decode()
+    return _written(_EVENT, {"kind": kind.__name__, **members})
 
 
 def decode_event(text: str, *, place: str) -> Event:
@@ -116,7 +116,7 @@ def decode_event(text: str, *, place: str) -> Event:
 
 def encode_domain(told: DomainEvent) -> str:
     """A domain event, for the outbox."""
-    return _DOMAIN.dump_json(told).decode()
+    return _written(_DOMAIN, told)
 
 
 def decode_domain(text: str, *, place: str) -> DomainEvent:
@@ -130,6 +130,11 @@ def decode_domain(text: str, *, place: str) -> DomainEvent:
     except ValidationError as error:
         raise _unreadable(error, "domain event", place) from error
     return replace(told, data=MappingProxyType(told.data))
+
+
+def _written(kind: TypeAdapter[Any], value: Any) -> str:
+    """JSON of a record, whose mappings are read-only views: pydantic takes those as dicts only."""
+    return kind.serializer.to_json(value, fallback=dict, warnings=False).decode()
 
 
 def _row(text: str, place: str) -> dict[str, Any]:

@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Final, NamedTuple
-
-from pydantic import PlainSerializer
+from typing import Final, NamedTuple
 
 from penstock.workflow._command import Command
 from penstock.workflow._run import RunRecord
@@ -90,9 +88,7 @@ class DomainEvent:
     step: str = ""
     """Empty for events of the run itself."""
 
-    data: Annotated[Mapping[str, Datum], PlainSerializer(dict, return_type=dict[str, Datum])] = (
-        field(default_factory=lambda: MappingProxyType({}))
-    )
+    data: Mapping[str, Datum] = field(default_factory=lambda: MappingProxyType({}))
     """What else is known: `error`, `message`, `reason`, `attempt`, `failed_items`, `compensation`."""
 
 

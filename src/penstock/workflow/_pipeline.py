@@ -136,6 +136,10 @@ class Pipeline:
 
     def encode(self) -> str:
         """The whole version as JSON, with the text of its files; of the same digest when read back."""
+        return self._encoded
+
+    @cached_property
+    def _encoded(self) -> str:
         return json.dumps({"definition": self._dumped, "files": dict(self.files)}, sort_keys=True)
 
     @property

@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Final
-
-from pydantic import PlainSerializer
+from typing import Final
 
 from penstock.workflow._errors import Failure
 from penstock.workflow._graph import Graph
@@ -91,9 +89,7 @@ class StepRecord:
 
     name: str
     state: StepState = StepState.PENDING
-    units: Annotated[Mapping[int, Unit], PlainSerializer(dict, return_type=dict[int, Unit])] = (
-        field(default_factory=lambda: MappingProxyType({}))
-    )
+    units: Mapping[int, Unit] = field(default_factory=lambda: MappingProxyType({}))
     """The open page: by item number, sorted; `WHOLE` for a step without `map`."""
 
     total: int = UNRESOLVED
