@@ -90,9 +90,12 @@ Luigi keeps no more than a file for each task, and does not wait for the disk; A
     "kanban": """\
 ## Kanban
 
-The bare loop of `benchmarks/bench_kanban.py` makes the same system calls with the bytes ready made, less one stat(2) per claim; on the disk of the checkout, and in memory, where the calls cost least and Python shows most.
+The bare loop of `benchmarks/bench_kanban.py` makes the same system calls with the bytes ready made; on the disk of the checkout, and in memory, where the calls cost least and Python shows most.
 The peers hand on an item of the same size in their own ways; none of them moves it on to a next queue.
-At the archives, Penstock makes each step durable and counts checksums; the script syncs once, at its end.
+persist-queue appends its items to one file; here each is a file of its own, of which a sync writes the content, the inode and the name.
+Content is made durable before its name moves on, and the name before the next step: none of the syncs of a group can be left out.
+At the archives, the script syncs once, at its end; Penstock makes each step durable, with a checksum of each file that a token names.
+Where decrypting is a filter of its own, that includes the decrypted archive: twice the bytes go to the disk.
 """,
 }
 

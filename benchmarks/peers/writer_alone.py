@@ -15,15 +15,17 @@ _MAX_DISTINCT_SHARE = 0.1
 
 
 def write(source: Path, target: Path, dictionaries: list[str]) -> None:
-    """One Arrow IPC file, mapped into memory, to one Parquet file."""
+    """One Arrow IPC file, mapped into memory, to one Parquet file; with long pages where all columns repeat themselves."""
     with pa.memory_map(str(source)) as mapped:
+        rows = pa.ipc.open_file(mapped).read_all()
         pq.write_table(
-            pa.ipc.open_file(mapped).read_all(),
+            rows,
             target,
             compression="zstd",
             compression_level=1,
             use_dictionary=dictionaries,
             row_group_size=_GROUP_ROWS,
+            max_rows_per_page=_GROUP_ROWS if dictionaries == rows.column_names else None,
         )
 
 

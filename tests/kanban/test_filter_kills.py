@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import random
+import shutil
 import subprocess
 import tarfile
 import threading
@@ -48,37 +49,32 @@ def provider_files(root: Path) -> list[Token]:
 _ENCRYPTED: dict[str, bytes] = {}
 
 
-def encrypted_file(root: Path) -> list[Token]:
+def encrypted(root: Path, name: str, content: bytes) -> list[Token]:
     """Made once: gpg is slow to start. The token is one made by hand, without data."""
-    if "archive" not in _ENCRYPTED:
+    if name not in _ENCRYPTED:
         home = root / "gnupg"
         home.mkdir(mode=0o700)
-        (root / "plain").write_bytes(CONTENT[:50_000])
-        command = [
-            "gpg",
-            "--batch",
-            "--no-autostart",
-            "--homedir",
-            str(home),
-            "--pinentry-mode",
-            "loopback",
-        ]
-        command += [
-            "--passphrase-fd",
-            "0",
-            "--s2k-count",
-            "65536",
-            "--output",
-            "-",
-            "--symmetric",
-            str(root / "plain"),
-        ]
-        done = subprocess.run(command, input=PASSPHRASE.encode(), capture_output=True, check=False)
-        _ENCRYPTED["archive"] = done.stdout
-        subprocess.run(["rm", "-r", str(home), str(root / "plain")], check=True)
+        command = (
+            f"gpg --batch --no-autostart --homedir {home} --pinentry-mode loopback "
+            "--passphrase-fd 0 --s2k-count 65536 --output - --symmetric"
+        )
+        secret = PASSPHRASE.encode() + b"\n"
+        done = subprocess.run(
+            command.split(), input=secret + content, capture_output=True, check=True
+        )
+        _ENCRYPTED[name] = done.stdout
+        shutil.rmtree(home)
     (root / "passphrase").write_text(PASSPHRASE)
-    (root / "work" / "b1.tar.gz.gpg").write_bytes(_ENCRYPTED["archive"])
+    (root / "work" / name).write_bytes(_ENCRYPTED[name])
     return [Token("b1")]
+
+
+def encrypted_file(root: Path) -> list[Token]:
+    return encrypted(root, "b1.tar.gz.gpg", CONTENT[:50_000])
+
+
+def encrypted_archive(root: Path) -> list[Token]:
+    return encrypted(root, "b1.tgz.gpg", packed("1.jp2", "2.jp2"))
 
 
 def archive_file(root: Path) -> list[Token]:
@@ -126,6 +122,11 @@ CASES = {
     ),
     "extractor": FilterCase(
         "Extractor", {}, archive_file, {"extract.member", "extract.unpacked", "extract.published", "extract.removed"},
+    ),
+    "extractor that decrypts": FilterCase(
+        "Extractor", {"decrypt": True}, encrypted_archive,
+        {"extract.member", "extract.unpacked", "extract.published", "extract.removed"},
+        {"gpg_passphrase": "${file:passphrase}"},
     ),
     "modifier": FilterCase(
         "Modifier", {"function": "mine:add", "repack": "tar.gz"}, page_folder,

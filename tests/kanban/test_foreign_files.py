@@ -41,6 +41,21 @@ def test_id_is_another_word_for_barcode(tmp_path: Path) -> None:
 
 
 @pytest.mark.case("b02")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_token_may_be_in_any_encoding_of_json(tmp_path: Path, encoding: str) -> None:
+    """Editors of other systems begin with a mark, or write two bytes per letter."""
+    bucket = make_bucket(tmp_path / "in")
+    path = tmp_path / "in" / "x.json"
+    path.write_text('{"id": "x", "title": "Bücher", "half": "\\ud800"}', encoding=encoding)
+    os.utime(path, (1e9, 1e9))
+
+    with Seat(bucket, "w") as seat:
+        (claim,) = seat.claim()
+
+        assert claim.token.fields == {"title": "Bücher", "half": "\ud800"}
+        seat.hands.clear()  # half a character cannot be written down again
+
+
 def test_half_a_file_becomes_an_error_with_a_note_and_stops_nobody(tmp_path: Path) -> None:
     """The worker goes on with the next."""
     bucket = make_bucket(tmp_path / "in")

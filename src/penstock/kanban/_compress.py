@@ -4,13 +4,16 @@ import bz2
 import gzip
 import lzma
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from importlib.util import find_spec
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from penstock.kanban._errors import PermanentError
+
+_HEAD = 6
 
 
 def zstd() -> Any:
@@ -21,27 +24,26 @@ def zstd() -> Any:
     return None
 
 
-def open_compressed(path: Path) -> AbstractContextManager[Any]:
-    """A stream over the content of a file: gzip, bzip2, xz, zstd, or plain.
+def open_compressed(file: BufferedReader, name: str) -> AbstractContextManager[Any]:
+    """A stream over the content of an open file or pipe: gzip, bzip2, xz, zstd, or plain.
 
     Raises:
         PermanentError: It is zstd, and there is nothing to read that with.
     """
-    with path.open("rb") as file:
-        head = file.read(6)
+    head = file.peek(_HEAD)[:_HEAD]
     if head.startswith(b"\x1f\x8b"):
-        return gzip.open(path)
+        return gzip.open(file)
     if head.startswith(b"BZh"):
-        return bz2.open(path)
+        return bz2.open(file)
     if head.startswith(b"\xfd7zXZ\x00"):
-        return lzma.open(path)
+        return lzma.open(file)
     if head.startswith(b"\x28\xb5\x2f\xfd"):
         module = zstd()
         if module is None:
-            raise PermanentError(f"{path.name} is zstd: pip install 'penstock[lake]'")
-        opened: AbstractContextManager[Any] = module.open(path)
+            raise PermanentError(f"{name} is zstd: pip install 'penstock[lake]'")
+        opened: AbstractContextManager[Any] = module.open(file)
         return opened
-    return path.open("rb")
+    return nullcontext(file)
 
 
 @contextmanager

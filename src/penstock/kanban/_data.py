@@ -89,7 +89,7 @@ def only_data(token: Token, context: FilterContext) -> Path:
     Raises:
         PermanentError: It has none, or several.
     """
-    found = found_data(token, context)
+    found = found_data(token, context, checksum=False)
     if len(found.data) != 1:
         raise PermanentError(
             f"expected one data file of {token.id!r} in {context.processing(token)}, got {len(found.data)}"
@@ -97,13 +97,13 @@ def only_data(token: Token, context: FilterContext) -> Path:
     return context.file(found, found.data[0])
 
 
-def found_data(token: Token, context: FilterContext) -> Token:
+def found_data(token: Token, context: FilterContext, *, checksum: bool = True) -> Token:
     """The token with its data: one without, as people make them, stands for the first file named after it."""
     folder = context.processing(token)
     if token.data or not folder.is_dir():
         return token
     named = sorted(path for path in folder.glob(f"{_escaped(token.id)}.*"))
-    return token.with_data(reference(folder, named[0])) if named else token
+    return token.with_data(reference(folder, named[0], checksum=checksum)) if named else token
 
 
 def _escaped(text: str) -> str:

@@ -102,6 +102,9 @@ class Filter:
     takes_data: ClassVar[bool] = False
     """Whether a token without data, as people make them, is to stand for the file named after it."""
 
+    counts_data: ClassVar[bool] = True
+    """Whether that file is read for its checksum, by which work that was done before a death is known again."""
+
     def __init__(self, context: FilterContext) -> None:
         self.context = context
         self.args: Any = self.arguments.model_validate(dict(context.args))

@@ -1,9 +1,6 @@
 """Decryptor: OpenPGP, by passphrase or by key; no secret is ever on a command line."""
 
-import errno
-import os
 import shutil
-import subprocess
 from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,9 +12,9 @@ from pydantic import SecretStr
 from penstock.kanban._data import only_data, part_of, publish, reference, remove
 from penstock.kanban._errors import PermanentError, RetryableError
 from penstock.kanban._filter import Arguments, Filter, FilterContext, Outcome
+from penstock.kanban._gpg import SUFFIXES, Gpg
 from penstock.kanban._token import Token
 
-_SUFFIXES = {".gpg", ".pgp", ".asc"}
 _MISSING = "pip install 'penstock[openpgp]'"
 
 
@@ -43,6 +40,7 @@ class Decryptor(Filter):
 
     arguments = DecryptorArguments
     takes_data = True
+    counts_data = False  # what it makes tells that it was done
 
     @classmethod
     def problems(cls, context: FilterContext) -> Iterable[str]:
@@ -59,7 +57,7 @@ class Decryptor(Filter):
 
     def process(self, token: Token) -> Outcome:
         source = only_data(token, self.context)
-        target = source.with_suffix("") if source.suffix in _SUFFIXES else source
+        target = source.with_suffix("") if source.suffix in SUFFIXES else source
         if target == source:
             raise PermanentError(
                 f"expected a name that ends in .gpg, .pgp or .asc, got {source.name}"
@@ -80,7 +78,7 @@ class Decryptor(Filter):
 
     def _decrypt(self, source: Path, part: Path) -> None:
         if not self.args.key and shutil.which("gpg"):
-            self._with_gpg(source, part)
+            Gpg(self._passphrase(), self.context.temporary / "gnupg").into(source, part)
         else:
             self._with_library(source, part)
 
@@ -88,38 +86,6 @@ class Decryptor(Filter):
         ours = None if self.args.key else self.context.settings.gpg_passphrase
         secret = self.args.passphrase or ours
         return secret.get_secret_value() if secret else ""
-
-    def _with_gpg(self, source: Path, part: Path) -> None:
-        """The passphrase goes through a pipe, and no agent stays behind to remember it.
-
-        The output is a file that this process has opened: a gpg that outlives its worker for a
-        moment writes into a file without a name, never into that of the next attempt.
-        """
-        home = self.context.temporary / "gnupg"
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        command = [
-            "gpg", "--batch", "--quiet", "--yes", "--no-autostart", "--homedir", str(home),
-            "--pinentry-mode", "loopback", "--passphrase-fd", "0", "--output", "-", "--decrypt", str(source),
-        ]  # fmt: skip
-        with part.open("wb") as output:
-            done = subprocess.run(
-                command,
-                input=self._passphrase().encode() + b"\n",
-                stdout=output,
-                stderr=subprocess.PIPE,
-                check=False,
-                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-            )
-        if done.returncode == 0:
-            return
-        remove(part)
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        said = lines[-1] if lines else f"exit code {done.returncode}"
-        if "No space left" in said:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(part))
-        if done.returncode < 0:
-            raise RetryableError(f"gpg: {said}")
-        raise PermanentError(f"{source.name} cannot be decrypted: {said}")
 
     def _with_library(self, source: Path, part: Path) -> None:
         sequoia: Any = import_module("pysequoia")

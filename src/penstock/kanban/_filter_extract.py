@@ -1,11 +1,14 @@
 """Extractor: unpacks tar and zip archives that nobody vouches for."""
 
 import lzma
+import os
+import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -15,7 +18,8 @@ from penstock.base import Size
 from penstock.kanban._compress import open_compressed
 from penstock.kanban._data import CHUNK, only_data, publish_folder, reference, remove, scratch
 from penstock.kanban._errors import PermanentError
-from penstock.kanban._filter import Arguments, Filter, Outcome
+from penstock.kanban._filter import Arguments, Filter, FilterContext, Outcome
+from penstock.kanban._gpg import SUFFIXES, Gpg
 from penstock.kanban._token import Token
 
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
@@ -35,6 +39,10 @@ class ExtractorArguments(Arguments):
 
     keep: bool = False
     """Keep the archive."""
+
+    decrypt: bool = False
+    """Decrypt archives that end in .gpg, .pgp or .asc while they are unpacked, with the program gpg and
+    the board's `gpg_passphrase`: the decrypted archive is never on the disk. Not for zip."""
 
 
 @dataclass
@@ -78,6 +86,16 @@ class Extractor(Filter):
 
     arguments = ExtractorArguments
     takes_data = True
+    counts_data = False  # what it makes tells that it was done
+
+    @classmethod
+    def problems(cls, context: FilterContext) -> Iterable[str]:
+        if not ExtractorArguments.model_validate(dict(context.args)).decrypt:
+            return
+        if not context.settings.gpg_passphrase:
+            yield "`decrypt` needs `gpg_passphrase` under `global`"
+        if not shutil.which("gpg"):
+            yield "`decrypt` needs the program gpg; a Decryptor before it can do without"
 
     def process(self, token: Token) -> Outcome:
         archive = only_data(token, self.context)
@@ -98,25 +116,49 @@ class Extractor(Filter):
 
     def _unpack(self, archive: Path, part: Path) -> None:
         guard = _Guard(archive.stat().st_size, self.args)
+        encrypted = self.args.decrypt and archive.suffix in SUFFIXES
         try:
-            members = _zip(archive) if zipfile.is_zipfile(archive) else _tar(archive)
-            for name, source in members:
-                path = guard.name(name, part)
-                if source is None:
-                    path.mkdir(parents=True, exist_ok=True)
-                    continue
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("xb") as target:
-                    guard.copy(source, target)
-                self.context.failpoints.cross("extract.member")
+            if encrypted:
+                self._unpack_encrypted(archive, part, guard)
+            elif zipfile.is_zipfile(archive):
+                self._write(_zip(archive), part, guard)
+            else:
+                with archive.open("rb") as file:
+                    self._write(_tar(file, archive.name), part, guard)
         except _DAMAGED as error:
             raise PermanentError(f"the archive {archive.name} is damaged: {error}") from error
         except FileExistsError as error:
             raise PermanentError(f"the archive holds {error.filename} twice") from error
 
+    def _unpack_encrypted(self, archive: Path, part: Path, guard: _Guard) -> None:
+        secret = self.context.settings.gpg_passphrase
+        gpg = Gpg(secret.get_secret_value() if secret else "", self.context.temporary / "gnupg")
+        with gpg.stream(archive) as stream, open(os.devnull, "wb") as nowhere:
+            if stream.peek(2).startswith(b"PK"):
+                raise PermanentError(
+                    f"{archive.name} is a zip archive, which cannot be read from a pipe; "
+                    "put a Decryptor before this filter"
+                )
+            self._write(_tar(stream, archive.name), part, guard)
+            guard.copy(stream, nowhere)  # what follows the last member is part of the checksum
 
-def _tar(archive: Path) -> Iterator[tuple[str, Any]]:
-    with open_compressed(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+    def _write(self, members: Iterator[tuple[str, Any]], part: Path, guard: _Guard) -> None:
+        for name, source in members:
+            path = guard.name(name, part)
+            if source is None:
+                path.mkdir(parents=True, exist_ok=True)
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as target:
+                guard.copy(source, target)
+            self.context.failpoints.cross("extract.member")
+
+
+def _tar(file: BufferedReader, name: str) -> Iterator[tuple[str, Any]]:
+    with (
+        open_compressed(file, name) as stream,
+        tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK) as tar,
+    ):
         for member in tar:
             if member.isdir():
                 yield member.name, None

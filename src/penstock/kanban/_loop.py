@@ -97,7 +97,7 @@ class FilterLoop:
         self._check(token)
         if not self._filter.takes_data or token.data:
             return token
-        found = found_data(token, self._filter.context)
+        found = found_data(token, self._filter.context, checksum=self._filter.counts_data)
         if found.data:
             self._note(found)
         return found

@@ -93,12 +93,18 @@ class Order:
         return self._delayed.next_due
 
     def _next(self) -> Candidate | None:
-        lanes = [lane for lane in self._lanes if lane.queue or (not lane.looked and lane.fill())]
-        if not lanes:
-            return None
         if self._turn % _OLDEST_TURN == _OLDEST_TURN - 1:
-            lanes.sort(key=lambda lane: lane.queue[0])
-        queue = lanes[0].queue
+            lanes = [lane for lane in self._lanes if lane.ready()]
+            lane = min(lanes, key=lambda lane: lane.queue[0]) if lanes else None
+        else:
+            for lane in self._lanes:  # a loop: this is done for every claim
+                if lane.queue or lane.ready():
+                    break
+            else:
+                return None
+        if lane is None:
+            return None
+        queue = lane.queue
         if self._losses:
             queue.rotate(-self._chance.randrange(min(1 << self._losses, len(queue))))
         return queue.popleft()
@@ -118,6 +124,10 @@ class _Lane:
 
     def look_again(self, folder: str) -> None:
         self._read.pop(folder, None)
+
+    def ready(self) -> bool:
+        """Whether there is a candidate; asks its directories if nobody has lately."""
+        return bool(self.queue) or (not self.looked and self.fill())
 
     def fill(self) -> bool:
         """Look at the directories, and say whether there is a candidate."""

@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from operator import attrgetter
 from typing import Any
+
+from pydantic_core import from_json
 
 from penstock.kanban._errors import TokenError
 
@@ -112,7 +113,7 @@ class Token:
     def with_visit(self, visit: Visit, **changes: Any) -> "Token":
         """A copy with one more visit in its history, of which the last 200 are kept."""
         history = (*self.history, visit)[-_HISTORY_KEPT:]
-        if changes.keys() - _OF_A_VISIT:
+        if not changes.keys() <= _OF_A_VISIT:
             return replace(self, history=history, **changes)
         return Token(  # three times as fast as `replace`, once per token and stage
             self.id,
@@ -165,8 +166,12 @@ class Token:
     def encode(self) -> bytes:
         """The JSON document, one line per part, ending in a line feed."""
         values: dict[str, Any] = {"barcode": self.id}
-        texts = zip(_TEXTS, _texts(self), strict=True)
-        values |= {key: text for key, text in texts if text}
+        if self.processing_bucket:
+            values["processing_bucket"] = self.processing_bucket
+        if self.done_bucket:
+            values["done_bucket"] = self.done_bucket
+        if self.reason or self.not_before:
+            values |= {k: v for k in ("reason", "not_before") if (v := getattr(self, k))}
         if self.priority is not Priority.NORMAL:
             values["priority"] = self.priority.value
         if self.data:
@@ -175,15 +180,12 @@ class Token:
             values["attempts"] = self.attempts
         values |= self.fields
         if self.history:
-            values["history"] = [_plain(visit) for visit in self.history]
+            values["history"] = [_visit(visit) for visit in self.history]
         values["format"] = FORMAT
         return (_encode(values) + "\n").encode()
 
 
-_TEXTS = ("processing_bucket", "done_bucket", "reason", "not_before")
-_texts = attrgetter(*_TEXTS)
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",\n ", ": ")).encode
-_scan = json.JSONDecoder().raw_decode
 _OF_A_VISIT = {"attempts", "reason", "not_before"}
 _DONE = {"done_bucket", "storage_bucket"}
 _KNOWN = {
@@ -192,8 +194,24 @@ _KNOWN = {
 }  # fmt: skip
 
 
-def _plain(value: DataRef | Visit) -> dict[str, Any]:
+def _plain(value: DataRef) -> dict[str, Any]:
     return {name: found for name in value.__slots__ if (found := getattr(value, name)) != ""}
+
+
+def _visit(visit: Visit) -> dict[str, str]:
+    """Most visits have all but a reason; empty texts are left out."""
+    if not (visit.start and visit.end and visit.result):
+        return {key: text for key, text in asdict(visit).items() if text != ""}
+    values = {
+        "stage": visit.stage,
+        "worker": visit.worker,
+        "start": visit.start,
+        "end": visit.end,
+        "result": visit.result,
+    }
+    if visit.reason:
+        values["reason"] = visit.reason
+    return values
 
 
 def decode(data: bytes, *, place: str, stem: str) -> tuple[Token, bool]:
@@ -227,27 +245,27 @@ def decode(data: bytes, *, place: str, stem: str) -> tuple[Token, bool]:
 
 
 def _parsed(data: bytes) -> Any:
-    """As `json.loads`, in half the time for what our programs have written."""
-    if data.startswith(b"{") and data.endswith(b"}\n"):
-        text = data.decode()
-        values, end = _scan(text)
-        if end == len(text) - 1:
-            return values
-    return json.loads(data)
+    """As `json.loads`, in a third of the time; what it alone understands, or explains, is left to it."""
+    try:
+        return from_json(data)
+    except ValueError:
+        return json.loads(data)
 
 
 def _from_values(identity: str, values: dict[str, Any]) -> Token:
     if values.get("format", FORMAT) != FORMAT:
         raise ValueError(f"expected format {FORMAT!r}, got {values['format']!r}")
     given = values.keys() & _KNOWN  # most tokens have few of them
+    visits = _list(values, "history") if "history" in given else ()
+    files = _list(values, "data") if "data" in given else ()
     return Token(
         identity,
         _text(values, "processing_bucket") if "processing_bucket" in given else "",
         _text(values, "done_bucket") or _text(values, "storage_bucket") if given & _DONE else "",
         Priority(values["priority"]) if "priority" in given else Priority.NORMAL,
-        tuple([DataRef(**reference) for reference in _list(values, "data")]),
+        tuple([DataRef(**reference) for reference in files]) if files else (),
         int(values["attempts"]) if "attempts" in given else 0,
-        tuple([Visit(**visit) for visit in _list(values, "history")]),
+        tuple([Visit(**visit) for visit in visits]) if visits else (),
         _text(values, "reason") if "reason" in given else "",
         _text(values, "not_before") if "not_before" in given else "",
         {key: value for key, value in values.items() if key not in given},
