@@ -79,6 +79,20 @@ class OnwardConformance(StoreSuite):
 
         self.check(scenario)
 
+    def test_an_attempt_that_somebody_else_has_is_not_gone_on_with(self) -> None:
+        """It was asked for earlier, and claimed since; whoever has it keeps it."""
+
+        async def scenario(bench: Bench) -> None:
+            await bench.started(make_pipeline("a", "b"), "r")
+            (lease,) = await bench.claim(limit=1)
+            (taken,) = await bench.claim("other")
+            await refused(go_on(bench, lease, "b"))
+
+            kept = await bench.stores.queue.renew([lease, taken], lease=LEASE)
+            assert [each.worker for each in kept] == ["w", "other"]
+
+        self.check(scenario)
+
     def test_the_limit_of_a_run_holds_for_who_goes_on(self) -> None:
         """Counted from leases in the same transaction, as for every claim."""
 

@@ -182,9 +182,14 @@ class StoreConformance(QueueConformance, OnwardConformance):
         self.check(scenario)
 
     def test_results_are_read_by_step_and_by_item(self) -> None:
-        """Of a map: a list by item, with None where an item failed."""
+        """Of a map: a list by item, with None where an item failed; None of a step that gave nothing.
+
+        A step that has not ended has no result.
+        """
         steps: dict[str, Any] = {
             "a": {"shell": {"command": "x"}},
+            "n": {"shell": {"command": "x"}},
+            "o": {"shell": {"command": "x"}, "needs": ["m"]},
             "m": {
                 "shell": {"command": "x"},
                 "map": {"over": "${{ params.days }}", "allow_failed": 1},
@@ -201,12 +206,15 @@ class StoreConformance(QueueConformance, OnwardConformance):
                     await bench.send(
                         "r", event.AttemptFailed(lease.attempt.ref, failed), lease=lease
                     )
+                elif lease.attempt.ref.step == "n":
+                    await bench.do(lease)
                 else:
                     await bench.do(lease, {"item": lease.attempt.ref.item})
 
-            found = await bench.stores.runs.results("t", "r", ["a", "m"])
+            found = await bench.stores.runs.results("t", "r", ["a", "m", "n", "o"])
 
-            assert found == {"a": {"item": -1}, "m": [{"item": 0}, None, {"item": 2}]}
+            mapped = [{"item": 0}, None, {"item": 2}]
+            assert found == {"a": {"item": -1}, "m": mapped, "n": None}
 
         self.check(scenario)
 
