@@ -8,7 +8,16 @@ from multiprocessing.queues import Queue
 from threading import Thread
 from typing import Any
 
-from benchmarks.flow_work import CAPACITY, WARM, WORKERS, compute, double, per_message, steady
+from benchmarks.flow_work import (
+    CAPACITY,
+    WARM,
+    WARM_CHUNKED,
+    WORKERS,
+    compute,
+    double,
+    per_message,
+    steady,
+)
 from penstock import Flow, stage
 
 _SPAWN = get_context("spawn")
@@ -51,7 +60,8 @@ def measured(over: Any, source: Iterable[Any], messages: int, warm: int) -> floa
 
 def process_chunks(messages: int) -> float:
     """Seconds per message, 256 per hop."""
-    return measured(double_in_chunks, range(messages + WARM), messages, WARM)
+    source = range(messages + WARM_CHUNKED)
+    return measured(double_in_chunks, source, messages, WARM_CHUNKED)
 
 
 def process_single(messages: int) -> float:
@@ -73,7 +83,7 @@ def ideal_map(messages: int) -> float:
 def executor_map(messages: int) -> float:
     """Seconds per message of the standard library's pool, 256 per hop."""
     with ProcessPoolExecutor(WORKERS, mp_context=_SPAWN) as pool:
-        list(pool.map(double, range(WARM), chunksize=256))
+        list(pool.map(double, range(WARM_CHUNKED), chunksize=256))
         return per_message(
             messages, lambda: len(list(pool.map(double, range(messages), chunksize=256)))
         )

@@ -7,13 +7,13 @@ import time
 from loky import get_reusable_executor
 from loky.process_executor import TerminatedWorkerError
 
-from benchmarks.flow_work import WARM, WORKERS, double, per_message
+from benchmarks.flow_work import WARM_CHUNKED, WORKERS, double, per_message
 
 
 def process_chunks(messages: int) -> float:
     """Seconds per message, warm."""
     executor = get_reusable_executor(max_workers=WORKERS)
-    list(executor.map(double, range(WARM), chunksize=256))
+    list(executor.map(double, range(WARM_CHUNKED), chunksize=256))
     return per_message(
         messages, lambda: len(list(executor.map(double, range(messages), chunksize=256)))
     )

@@ -7,13 +7,13 @@ from multiprocessing import get_context
 
 from pebble import ProcessExpired, ProcessPool
 
-from benchmarks.flow_work import WARM, WORKERS, double, per_message
+from benchmarks.flow_work import WARM_CHUNKED, WORKERS, double, per_message
 
 
 def process_chunks(messages: int) -> float:
     """Seconds per message, warm."""
     with ProcessPool(WORKERS, context=get_context("spawn")) as pool:
-        list(pool.map(double, range(WARM), chunksize=256).result())
+        list(pool.map(double, range(WARM_CHUNKED), chunksize=256).result())
         return per_message(
             messages, lambda: len(list(pool.map(double, range(messages), chunksize=256).result()))
         )
