@@ -72,7 +72,8 @@ def work(board: Board, name: str, worker: str, failpoints: Failpoints) -> None:
 
 
 def _doors(places: Places) -> list[str]:
-    return [*(shelf for p in Priority for shelf in places.shelves(p)), places.delayed]
+    lanes = (shelf for priority in Priority for shelf in places.shelves(priority))
+    return [*lanes, places.delayed, places.returned]
 
 
 if __name__ == "__main__":
