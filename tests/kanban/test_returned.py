@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -23,8 +22,7 @@ from penstock.kanban import (
 )
 from penstock.kanban._disk import Disk, exists, names_in
 from penstock.kanban._repair import hold, release
-from penstock.kanban._watch import Watch
-from penstock.kanban._worker import _doors
+from penstock.kanban._worker import watch_of
 from tests.kanban.boards import everywhere, ids, make_bucket, make_token
 from tests.kanban.workers import Gate, ended, worker
 
@@ -274,21 +272,41 @@ def test_a_shelf_wakes_the_workers_of_its_bucket(tmp_path: Path) -> None:
     bucket.put_many(many(numbers()))
     die_with(bucket)
 
-    with closing(Watch(_doors(bucket.places))) as watch:
+    with closing(watch_of(bucket.places)) as watch:
         recover(bucket)
         watch.wait(3600.0)
 
 
-def test_a_bucket_of_an_older_version_has_no_shelves_until_they_are_needed(tmp_path: Path) -> None:
+def test_there_is_a_directory_for_shelves_only_while_there_are_any(returned: Bucket) -> None:
+    """Else everybody who puts a token would have to look into it."""
+    assert exists(returned.places.returned)
+
+    all_of(returned)
+
+    assert not exists(returned.places.returned)
+
+
+class Emptied(Disk):
+    """A disk on which somebody removes an empty directory right after it was made."""
+
+    def __init__(self) -> None:
+        self.removed = 0
+
+    def make_directory(self, path: str) -> None:
+        super().make_directory(path)
+        if path.endswith("returned") and not self.removed:
+            self.removed += 1
+            self.remove_directory(path)
+
+
+def test_a_shelf_is_made_though_the_directory_for_it_is_removed_meanwhile(tmp_path: Path) -> None:
     bucket = make_bucket(tmp_path / "1")
-    Path(bucket.places.returned).rmdir()
-
     bucket.put_many(many(numbers()))
-    assert bucket.counts().waiting == MANY
     die_with(bucket)
-    recover(bucket)
 
-    assert sorted(all_of(bucket)) == numbers()
+    assert recover(Bucket(bucket.path, sync=False, disk=(disk := Emptied()))) == MANY
+
+    assert (disk.removed, len(shelves(bucket))) == (1, 1)
 
 
 def test_what_a_person_put_beside_claims_stays_where_it_is(tmp_path: Path) -> None:
@@ -341,20 +359,6 @@ def test_a_worker_that_sits_down_while_a_shelf_is_made_keeps_its_seat(tmp_path: 
         assert exists(f"{bucket.places.claimed}/dead/alive")
         assert len(seat.claim(MANY)) == MANY
         assert recover(bucket) == 0
-
-
-def test_a_shelf_that_comes_at_the_moment_of_the_last_look_is_seen(tmp_path: Path) -> None:
-    """The clock of a file system ticks some hundred times a second."""
-    bucket = make_bucket(tmp_path / "1")
-    moment = time.time()
-    os.utime(bucket.places.returned, (moment, moment))
-    assert bucket.returned.shelves() == []
-
-    shelf = Path(bucket.places.returned, "dead.1")
-    shelf.mkdir()
-    os.utime(bucket.places.returned, (moment, moment))
-
-    assert bucket.returned.shelves() == [str(shelf)]
 
 
 def killed_at(point: str, bucket: Bucket) -> None:

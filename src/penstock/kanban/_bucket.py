@@ -169,8 +169,9 @@ class Bucket:
     def _write(self, tokens: Sequence[Token]) -> list[tuple[Token, str]]:
         written = []
         alone = len(tokens) == 1
+        folder = self.places.tmp
         for token in tokens:
-            path = f"{self.places.tmp}/{self._temporary()}"
+            path = f"{folder}/{self._temporary()}"
             self.disk.write(path, token.encode(), sync=self.sync and alone)
             written.append((token, path))
         if self.sync and len(tokens) > 1:
@@ -196,7 +197,7 @@ class Bucket:
         Raises:
             FileExistsError: One of this id waits here; the file stays where it is.
         """
-        if not self.hold:
+        if self.returned.seen and not self.hold:
             self.returned.check(token)
         self.disk.rename_new(path, f"{self.door(token)}/{token.id}{SUFFIX}")
 
@@ -297,7 +298,8 @@ class Bucket:
 
     def foreign(self) -> list[str]:
         """Names in the directory that are no tokens and nothing of ours; they are left alone."""
-        ours = {path.removeprefix(f"{self.path}/") for path in self.places.directories()}
+        known = [*self.places.directories(), self.places.returned]
+        ours = {path.removeprefix(f"{self.path}/") for path in known}
         return sorted(
             name for name in os.listdir(self.path) if name not in ours and not is_token(name)
         )

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
@@ -38,7 +39,7 @@ class Disk:
         Raises:
             FileExistsError: There is such a file.
         """
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        descriptor = os.open(path, _NEW, 0o666)
         try:
             written = os.write(descriptor, data)
             while written < len(data):

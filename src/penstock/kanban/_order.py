@@ -93,9 +93,9 @@ class Order:
             if candidate.folder in lane.folders:
                 lane.queue.appendleft(candidate)
 
-    def take_emptied(self) -> list[str]:
-        """The shelves of `returned` that were found empty since the last call."""
-        emptied, self._normal.emptied = self._normal.emptied, []
+    def take_emptied(self) -> bool:
+        """Whether a shelf of `returned` was found empty since the last call."""
+        emptied, self._normal.emptied = self._normal.emptied, False
         return emptied
 
     def next_due(self) -> float | None:
@@ -129,7 +129,7 @@ class _Lane:
         self.next_due: float | None = None
         self.looked = False
         self.returned: Returned | None = None
-        self.emptied: list[str] = []
+        self.emptied = False
         self._wall = wall
         self._due = due
         self._read: dict[str, tuple[int, float]] = {}
@@ -193,4 +193,4 @@ class _Lane:
                 else:
                     yield Candidate(since, entry.name, folder)
         if empty and folder not in self.folders:
-            self.emptied.append(folder)
+            self.emptied = True

@@ -45,7 +45,8 @@ class Places:
     def returned(self) -> str:
         """What waits again as a whole: a shelf per worker that died with many tokens in hand.
 
-        It is the worker's own directory. Its tokens are of normal priority.
+        It is the worker's own directory. Its tokens are of normal priority. Nearly always there is
+        no such directory.
         """
         return f"{self.root}/returned"
 
@@ -62,8 +63,7 @@ class Places:
     def directories(self) -> list[str]:
         """All that must be there, the outermost first."""
         lanes = [self.lane(priority) for priority in Priority]
-        fixed = [self.root, *lanes, self.claimed, self.returned]
-        fixed += [self.errors, self.delayed, self.held, self.tmp]
+        fixed = [self.root, *lanes, self.claimed, self.errors, self.delayed, self.held, self.tmp]
         if self.fan_out:
             fixed += [f"{lane}/{number:02x}" for lane in lanes for number in range(256)]
         return list(dict.fromkeys(fixed))
@@ -74,7 +74,7 @@ class Places:
 
     def shelf(self, identity: str, priority: Priority) -> str:
         """The directory in which one token waits."""
-        lane = self.lane(priority)
+        lane = self.root if priority is Priority.NORMAL else self.lane(priority)
         return f"{lane}/{crc32(identity.encode()) & 0xFF:02x}" if self.fan_out else lane
 
     def waiting(self, identity: str, priority: Priority) -> str:

@@ -9,7 +9,7 @@ from penstock.kanban._bucket import Bucket
 from penstock.kanban._disk import names_in
 from penstock.kanban._errors import TokenError
 from penstock.kanban._places import ALIVE, token_names
-from penstock.kanban._returned import clear_shelf
+from penstock.kanban._returned import clear_shelves
 from penstock.kanban._returning import put_back, refuse
 from penstock.kanban._settlement import DECIDED, OPEN, carry_out, clear, target_of
 from penstock.kanban._sitting import leave_seat, seat_of_the_dead
@@ -54,8 +54,7 @@ def recover(bucket: Bucket, *, crash_limit: int = 5, reason: str = DIED, only: s
                 taken += _empty(bucket, folder, crash_limit, reason)
             finally:
                 os.close(descriptor)
-        for shelf in bucket.places.returned_shelves():
-            clear_shelf(shelf, bucket.disk)
+        clear_shelves(bucket.places, bucket.disk)
         _sweep(bucket)
     return taken
 
@@ -101,13 +100,24 @@ def _return(bucket: Bucket, folder: str, names: Sequence[str]) -> bool:
         bucket.failpoints.cross("recovery.taken")
     if len(apart) == len(names):
         return False
-    bucket.disk.make_directory(bucket.places.returned)
     shelf = f"{bucket.places.returned}/{os.path.basename(folder)}.{token_hex(4)}"
-    bucket.disk.rename(folder, shelf)
+    _move(bucket, folder, shelf)
     bucket.failpoints.cross("recovery.returned")
     with suppress(FileNotFoundError):
         bucket.disk.remove(f"{shelf}/{ALIVE}")
     return True
+
+
+def _move(bucket: Bucket, folder: str, shelf: str) -> None:
+    while True:
+        bucket.disk.make_directory(bucket.places.returned)
+        try:
+            bucket.disk.rename(folder, shelf)
+        except FileNotFoundError:
+            if not os.path.isdir(folder):
+                raise
+            continue  # somebody found `returned` empty and removed it
+        return
 
 
 def _apart(bucket: Bucket, folder: str, names: Sequence[str]) -> list[str]:

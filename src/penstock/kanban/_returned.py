@@ -2,52 +2,54 @@
 
 import errno
 import os
-import time
 from contextlib import suppress
 
 from penstock.kanban._disk import Disk, exists, names_in
 from penstock.kanban._places import ALIVE, Places, token_names
 from penstock.kanban._token import SUFFIX, Priority, Token
 
-_FRESH_S = 0.05
-
 
 class Returned:
     """The shelves in `returned/` of a bucket, as one process sees them: none, nearly always.
 
-    The directory is listed again only when its time of modification says that a shelf came or went.
+    The directory is there only while there are shelves: one access(2) says that there are none.
     """
 
     def __init__(self, places: Places) -> None:
         self._places = places
-        self._seen: tuple[int, list[str]] = (0, [])
+        self._folder = places.returned
+        self.seen: list[str] = []
+        """The shelves of the last look."""
 
     def shelves(self) -> list[str]:
         """The shelves that there are now."""
-        try:
-            modified = os.stat(self._places.returned).st_mtime_ns
-        except FileNotFoundError:
-            modified = 0
-        if modified != self._seen[0] or not modified:
-            settled = 0 <= modified / 1e9 < time.time() - _FRESH_S  # else more may come unseen
-            self._seen = (modified if settled else 0, self._places.returned_shelves())
-        return self._seen[1]
+        there = os.access(self._folder, os.F_OK)
+        self.seen = self._places.returned_shelves() if there else []
+        return self.seen
 
     def check(self, token: Token) -> None:
         """Refuse a token whose id waits on one of the shelves of the last look: FileExistsError."""
-        if self._seen[1] and token.priority is Priority.NORMAL and self.has(token.id):
+        if token.priority is Priority.NORMAL and self.has(token.id):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), token.id)
 
     def has(self, identity: str) -> bool:
         """Whether a token of this id waits on one of the shelves of the last look."""
-        return any(exists(f"{shelf}/{identity}{SUFFIX}") for shelf in self._seen[1])
+        return any(exists(f"{shelf}/{identity}{SUFFIX}") for shelf in self.seen)
 
 
-def clear_shelf(shelf: str, disk: Disk) -> None:
-    """Remove a shelf that holds no token; whoever finds one may do so, and several at once."""
-    if token_names(shelf):
+def clear_shelves(places: Places, disk: Disk) -> None:
+    """Remove the shelves that hold no token, and with the last of them `returned` itself.
+
+    Whoever finds one may do so, and several at once. What else lies in it, or was put there by a
+    person, stays.
+    """
+    if not exists(places.returned):
         return
-    with suppress(OSError):  # what else lies in it, or was put there by a person, stays
-        if ALIVE in names_in(shelf):
-            disk.remove(f"{shelf}/{ALIVE}")
-        disk.remove_directory(shelf)
+    for shelf in places.returned_shelves():
+        if not token_names(shelf):
+            with suppress(OSError):
+                if ALIVE in names_in(shelf):
+                    disk.remove(f"{shelf}/{ALIVE}")
+                disk.remove_directory(shelf)
+    with suppress(OSError):
+        disk.remove_directory(places.returned)

@@ -8,13 +8,12 @@ from penstock.kanban._errors import TokenError
 from penstock.kanban._token import SUFFIX, Priority, Token, decode
 
 
-def look(bucket: Bucket, path: str) -> tuple[Token | None, bool, str]:
+def look(bucket: Bucket, path: str, stem: str) -> tuple[Token | None, bool, str]:
     """The token in a file that waits, whether a program of ours wrote it, and what is wrong with it.
 
     Raises:
         FileNotFoundError: It has moved on.
     """
-    stem = path.rpartition("/")[2].removesuffix(SUFFIX)
     try:
         return *decode(bucket.disk.read(path), place=path, stem=stem), ""
     except (IsADirectoryError, PermissionError) as error:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from penstock.kanban._bucket import Bucket, Room
 from penstock.kanban._errors import OTHER_FILE_SYSTEM, BucketError, TokenError, TokenExistsError
 from penstock.kanban._order import Candidate, Order
-from penstock.kanban._returned import clear_shelf
+from penstock.kanban._returned import clear_shelves
 from penstock.kanban._returning import look, put_anew, put_back, refuse
 from penstock.kanban._settlement import Settlement, carry_out
 from penstock.kanban._sitting import leave_seat, take_seat
@@ -117,8 +117,8 @@ class Seat:
             claims.append(claim)
             if len(claims) == limit:
                 break
-        for shelf in self._order.take_emptied():
-            clear_shelf(shelf, self.bucket.disk)
+        if self._order.take_emptied():
+            clear_shelves(self.bucket.places, self.bucket.disk)
 
     def claim_ids(self, ids: Sequence[str]) -> list[Claim]:
         """Claim those tokens that wait, and are still there; room downstream is not asked for."""
@@ -250,7 +250,7 @@ class Seat:
         """Read, then rename: what our programs wrote is whole and never changes while it waits."""
         path, target = f"{candidate.folder}/{candidate.name}", f"{self._folder}/{candidate.name}"
         try:
-            token, ours, problem = look(self.bucket, path)
+            token, ours, problem = look(self.bucket, path, candidate.name.removesuffix(SUFFIX))
             unripe = not ours and self.bucket.wall() - candidate.since < ADOPTED_AFTER_S
             if unripe or target in self.hands:  # maybe half-written; or put anew meanwhile
                 self._order.put_off(candidate)

@@ -9,24 +9,28 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 _COMES = 0x8 | 0x80  # IN_CLOSE_WRITE, IN_MOVED_TO
+_GOES = 0x40  # IN_MOVED_FROM
 _NONBLOCK, _CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
 _POLL_S = 0.25
 
 
 class Watch:
-    """Wakes whoever waits when files come into some directories. A hint: look, whatever it says."""
+    """Wakes whoever waits when files come into some directories, or are moved out of others.
 
-    def __init__(self, directories: Iterable[str]) -> None:
+    A hint: look, whatever it says.
+    """
+
+    def __init__(self, directories: Iterable[str], *, leaving: Iterable[str] = ()) -> None:
         self._wake_read, self.wake_fd = os.pipe2(_NONBLOCK | _CLOEXEC)
         self._inotify = -1
         libc = ctypes.CDLL(None, use_errno=True)
         if sys.platform == "linux":
             self._inotify = libc.inotify_init1(_NONBLOCK | _CLOEXEC)
         self._complete = self._inotify >= 0
-        for path in directories:
-            if self._inotify >= 0:
-                added = libc.inotify_add_watch(self._inotify, os.fsencode(path), _COMES)
-                self._complete &= added >= 0
+        wanted = [(path, _COMES) for path in directories] + [(path, _GOES) for path in leaving]
+        for path, events in wanted if self._inotify >= 0 else ():
+            added = libc.inotify_add_watch(self._inotify, os.fsencode(path), events)
+            self._complete &= added >= 0
 
     def wait(self, seconds: float) -> None:
         """Return when something came, when `wake_fd` was written to, or after so many seconds."""
