@@ -1,6 +1,7 @@
 """The channel between processes of one machine."""
 
 import asyncio
+import pickle
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from penstock.channels import (
 )
 from penstock.flow import ChannelClosedError, Message
 from penstock.testing import SettlingConformance
+from tests.flow import left_behind
 from tests.flow.left_behind import nothing_new
 
 ROOT = Path(__file__).parents[2]
@@ -200,9 +202,27 @@ def test_a_large_payload_for_which_there_is_no_room_is_not_sent(address: Path) -
     with ProcessChannel[Any].keep(address, capacity_bytes=1000) as channel:
         channel.send("here first")
         with ProcessChannel[Any].join(address) as guest:
+            before = left_behind.mapped()
             assert not guest.put_nowait(Message(bytes(1_000_000)))
+            assert left_behind.mapped() == before
             channel.settle([channel.receive()])  # type: ignore[list-item] # it was put above
             assert guest.put_nowait(Message(bytes(1_000_000)))
+
+
+def test_what_a_writer_or_a_reader_changes_is_not_what_comes_again(address: Path) -> None:
+    """Also of memory that does not travel in the pickle itself, as that of arrays."""
+    with ProcessChannel[Any].keep(address) as channel:
+        content = bytearray(b"abc")
+        channel.send(pickle.PickleBuffer(content))
+        content[0] = 0
+        first = channel.receive()
+        assert first is not None
+        first.payload[1] = 1
+        channel.hand_back([first])
+        second = channel.receive()
+
+    assert second is not None
+    assert bytes(second.payload) == b"abc"
 
 
 def test_what_cannot_travel_is_named_with_the_way_out(address: Path) -> None:

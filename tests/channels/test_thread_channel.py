@@ -221,3 +221,36 @@ def test_a_flow_that_is_cancelled_hands_back_what_it_had_taken() -> None:
     (Flow("second") | ChannelSource(channel) | (lambda n: rows.append((n, n)))).run()
 
     assert rows == [(number, number) for number in range(10)]
+
+
+def test_what_a_flow_hands_back_is_not_charged_as_an_attempt() -> None:
+    """It may not have begun with it."""
+    channel: ThreadChannel[int] = ThreadChannel("shared")
+    channel.send(1)
+
+    async def scenario() -> None:
+        source = ChannelSource(channel)
+        await source.nack(await source.pull(5))
+
+    asyncio.run(scenario())
+    again = channel.receive()
+
+    assert again is not None
+    assert again.attempt == 1
+
+
+def test_who_waits_until_all_is_settled_is_woken() -> None:
+    """By whichever thread settles the last."""
+    channel: ThreadChannel[int] = ThreadChannel("waited for")
+    channel.send(1)
+    got = channel.receive()
+    assert got is not None
+    waiting = threading.Thread(target=channel.wait_settled)
+    waiting.start()
+    with pytest.raises(TimeoutError):
+        channel.wait_settled(timeout="10ms")
+
+    channel.settle([got])
+    waiting.join(60)
+
+    assert not waiting.is_alive()

@@ -106,7 +106,6 @@ class Joined(Depot):
         while heard:
             heard = bool(self._bell.recv(_HEARD))
             with self.lock:
-                self._lost = self._lost or not heard
                 for line in (self.readers, self.writers, self.finishers):
                     line.wake_all()
 

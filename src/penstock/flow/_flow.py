@@ -1,13 +1,21 @@
 """The flow as a user writes it: a value, joined by bars, run through one of two doors."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+)
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Never, TypeVar, overload
 
 from penstock.base import Clock, SystemClock, parse_duration, parse_size
-from penstock.flow._branch import Chain, Fork, Merge
+from penstock.flow._branch import Chain, Fork, Giving, Merge, Passing
 from penstock.flow._budgets import BudgetOptions
 from penstock.flow._checkpoint import Checkpoint, checkpoint_of
 from penstock.flow._errors import FlowError
@@ -117,7 +125,19 @@ class Flow(Chain[T_co]):
     @overload
     def __or__(self: "Flow[NoSource]", part: Iterable[U]) -> "Flow[U]": ...
     @overload
-    def __or__(self, part: Fork[T_co, U]) -> "Flow[U]": ...
+    def __or__(self, part: Passing[T_co]) -> "Flow[T_co]": ...
+    @overload
+    def __or__(self, part: Giving[T_co, None]) -> "Flow[Never]": ...
+    @overload
+    def __or__(self, part: Giving[T_co, Coroutine[Any, Any, U | Drop | None]]) -> "Flow[U]": ...
+    @overload
+    def __or__(self, part: Giving[T_co, AsyncIterator[U | Drop | None]]) -> "Flow[U]": ...
+    @overload
+    def __or__(self, part: Giving[T_co, Iterator[U | Drop | None]]) -> "Flow[U]": ...
+    @overload
+    def __or__(self, part: Giving[T_co, U | Drop | None]) -> "Flow[U]": ...
+    @overload
+    def __or__(self, part: Fork[T_co]) -> "Flow[Any]": ...
     @overload
     def __or__(self, part: BatchStage[T_co, Never, Any]) -> "Flow[Never]": ...
     @overload
