@@ -224,7 +224,8 @@ class Flow(Chain[T_co]):
             progress: True shows the state every second on standard error: a table drawn over itself on
                 a terminal, plain lines elsewhere. A function is called with `FlowStatistics` instead.
             metrics: A `penstock.telemetry.Metrics` to export to, or an address (`127.0.0.1:9464`) on
-                which the flow's metrics are served while it runs, for Prometheus and `penstock top`.
+                which the flow's metrics are served while it runs, for Prometheus and `penstock top`;
+                True takes a free port of this machine, where `penstock top` finds it.
 
         Raises:
             AddressError: The address cannot be listened on; nothing was started.
