@@ -21,7 +21,7 @@ from penstock.channels import (
     SettlingChannel,
 )
 from penstock.flow import ChannelClosedError, Message
-from penstock.testing import SettlingConformance
+from penstock.testing import ChannelConformance
 from tests.flow import left_behind
 from tests.flow.left_behind import nothing_new
 
@@ -33,7 +33,7 @@ def address(tmp_path: Path) -> Path:
     return tmp_path / "channel"
 
 
-class Leaving(SettlingConformance):
+class Leaving(ChannelConformance):
     """Lets go of every channel that a test made."""
 
     @pytest.fixture(autouse=True)

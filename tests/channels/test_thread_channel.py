@@ -8,10 +8,10 @@ import pytest
 
 from penstock.channels import ChannelSink, ChannelSource, SettlingChannel, ThreadChannel
 from penstock.flow import ChannelClosedError, Flow, FlowError, Message, stage
-from penstock.testing import SettlingConformance
+from penstock.testing import ChannelConformance
 
 
-class TestThreadChannel(SettlingConformance):
+class TestThreadChannel(ChannelConformance):
     def make_channel(self, capacity: int, capacity_bytes: int) -> SettlingChannel[Any]:
         return ThreadChannel("threads", capacity=capacity, capacity_bytes=capacity_bytes)
 

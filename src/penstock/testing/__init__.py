@@ -18,7 +18,6 @@ from penstock.testing._fault_plan import FaultPlan
 from penstock.testing._flow_fakes import CrashingSource, ListSink, ListSource
 from penstock.testing._line_generator import GeneratedLines, generate
 from penstock.testing._line_mutator import generate_damaged, mutate
-from penstock.testing._settling_conformance import SettlingConformance
 from penstock.testing._simulated_loop import SimulatedLoop
 from penstock.testing._simulation import Simulation, SimulationError, simulate
 from penstock.testing._sink_conformance import EventSinkConformance
@@ -42,7 +41,6 @@ __all__ = [
     "ListSource",
     "MemoryCommit",
     "MemoryTable",
-    "SettlingConformance",
     "SimulatedLoop",
     "Simulation",
     "SimulationError",

@@ -1,21 +1,16 @@
 """What every channel must do, run over the one in memory and any other."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
 
-from penstock.flow import Channel, ChannelClosedError, Message
-
-T = TypeVar("T")
-_TURNS = 20
+from penstock.flow import ChannelClosedError, Message
+from penstock.testing._settling_conformance import SettlingCases, rest, run_scenario
 
 
-class ChannelConformance:
-    """Subclass it in a test module, and supply `make_channel`."""
+class ChannelConformance(SettlingCases):
+    """Subclass it in a test module, and supply `make_channel`.
 
-    def make_channel(self, capacity: int, capacity_bytes: int) -> Channel[Any]:
-        """An empty channel with these bounds; called on a running loop."""
-        raise NotImplementedError
+    For a `penstock.channels.SettlingChannel` it includes what holds of what is in hand.
+    """
 
     def test_messages_come_out_in_the_order_they_went_in(self) -> None:
         """First in, first out."""
@@ -136,18 +131,3 @@ class ChannelConformance:
             assert channel.get_nowait() is None
 
         run_scenario(scenario)
-
-
-def run_scenario(scenario: Callable[[], Awaitable[T]]) -> T:
-    """Run it on a loop of its own."""
-
-    async def within() -> T:
-        return await scenario()
-
-    return asyncio.run(within())
-
-
-async def rest() -> None:
-    """Let every task come to where it waits."""
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)

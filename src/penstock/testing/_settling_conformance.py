@@ -1,28 +1,35 @@
-"""What every channel must do whose readers settle what they got, besides what every channel must."""
+"""What a channel must do besides, where its readers settle what they got."""
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+from unittest import SkipTest
 
 from penstock.channels import SettlingChannel
-from penstock.flow import Message
-from penstock.testing._channel_conformance import ChannelConformance, rest, run_scenario
+from penstock.flow import Channel, Message
+
+T = TypeVar("T")
+_TURNS = 20
 
 
-class SettlingConformance(ChannelConformance):
-    """Subclass it in a test module, and supply `make_channel`; it includes `ChannelConformance`."""
+class SettlingCases:
+    """The part of `ChannelConformance` for channels with `settle` and `hand_back`; skipped for others."""
 
-    def make_channel(self, capacity: int, capacity_bytes: int) -> SettlingChannel[Any]:
+    def make_channel(self, capacity: int, capacity_bytes: int) -> Channel[Any]:
+        """An empty channel with these bounds; called on a running loop."""
         raise NotImplementedError
 
-    def make_settling(self) -> SettlingChannel[Any]:
-        """An empty channel with room for three messages; override it where `make_channel` settles by itself."""
-        return self.make_channel(3, 1 << 20)
+    def _settling(self) -> SettlingChannel[Any]:
+        channel = self.make_channel(3, 1 << 20)
+        if not isinstance(channel, SettlingChannel):
+            raise SkipTest("its readers settle nothing: it is no SettlingChannel")
+        return channel
 
     def test_what_is_handed_back_comes_next_as_one_attempt_more(self) -> None:
         """Before all that waits, in the order it was got, under its id, and also where the channel is full."""
 
         async def scenario() -> None:
-            channel = self.make_settling()
+            channel = self._settling()
             for number in range(3):
                 await channel.put(Message(number, f"id{number}"))
             first, second = await _got(channel), await _got(channel)
@@ -44,7 +51,7 @@ class SettlingConformance(ChannelConformance):
         """A reader that is told to stop has taken more than it has begun."""
 
         async def scenario() -> None:
-            channel = self.make_settling()
+            channel = self._settling()
             await channel.put(Message("a"))
             for _ in range(2):
                 channel.hand_back([await _got(channel)], attempted=False)
@@ -56,7 +63,7 @@ class SettlingConformance(ChannelConformance):
         """A flow puts results in the place of payloads, and forgets them when it has delivered."""
 
         async def scenario() -> None:
-            channel = self.make_settling()
+            channel = self._settling()
             sent: Message[Any] = Message("payload")
             await channel.put(sent)
             sent.payload = None
@@ -71,7 +78,7 @@ class SettlingConformance(ChannelConformance):
         """And what was got beside it, and is handed back, does."""
 
         async def scenario() -> None:
-            channel = self.make_settling()
+            channel = self._settling()
             for number in range(3):
                 await channel.put(Message(number, str(number)))
             first, second, third = [await _got(channel) for _ in range(3)]
@@ -86,7 +93,7 @@ class SettlingConformance(ChannelConformance):
         """Nothing else may come that would wake it."""
 
         async def scenario() -> None:
-            channel = self.make_settling()
+            channel = self._settling()
             await channel.put(Message(7))
             message = await _got(channel)
             waiting = asyncio.create_task(channel.get())
@@ -102,7 +109,7 @@ class SettlingConformance(ChannelConformance):
         """A batch may wait for the end of the stream before it is done."""
 
         async def scenario() -> None:
-            channel = self.make_settling()
+            channel = self._settling()
             await channel.put(Message(7))
             message = await _got(channel)
             channel.close()
@@ -117,3 +124,18 @@ async def _got(channel: SettlingChannel[Any]) -> Message[Any]:
     message = await asyncio.wait_for(channel.get(), 60)
     assert message is not None
     return message
+
+
+def run_scenario(scenario: Callable[[], Awaitable[T]]) -> T:
+    """Run it on a loop of its own."""
+
+    async def within() -> T:
+        return await scenario()
+
+    return asyncio.run(within())
+
+
+async def rest() -> None:
+    """Let every task come to where it waits."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
