@@ -166,6 +166,9 @@ class Flow(Chain[T_co]):
         """
         return self._with((*self.parts, part))
 
+    def __repr__(self) -> str:
+        return " | ".join([f"Flow({self.name!r})", *map(_label, self.parts)])
+
     def _with(self, parts: tuple[Any, ...]) -> "Flow[Any]":
         made: Flow[Any] = Flow.__new__(Flow)
         made._options, made.parts = self._options, parts
@@ -256,9 +259,7 @@ class Flow(Chain[T_co]):
             ConfigError: The flow is not one.
             FlowFailedError: It ended by a fatal error.
         """
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
+        if not _on_a_loop():
             return asyncio.run(self._run_with_signals(progress, metrics))
         thread = FlowThread(lambda: self.start(progress=progress, metrics=metrics))
         with thread.signals(self._options.drain_timeout):
@@ -289,3 +290,21 @@ class Flow(Chain[T_co]):
 
     def _plan(self, caller: Stage[..., Any] | None = None) -> FlowPlan:
         return plan_of(self._options, self.parts, caller)
+
+
+def _on_a_loop() -> bool:
+    """Whether this thread runs an event loop, as a notebook does."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _label(part: Any) -> str:
+    """What a part is called where a flow is shown."""
+    if isinstance(part, Fork):
+        return part.stage.name
+    if isinstance(part, Stage):
+        return part.name
+    return str(getattr(part, "__name__", type(part).__name__))
