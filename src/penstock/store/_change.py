@@ -29,8 +29,8 @@ _HELD: Final = f"{AT_PLACE} AND worker = ? AND fence = ? AND until IS NOT NULL"
 
 _BEGIN: Final = """
 INSERT INTO attempt
-  (tenant, run, step, item, number, undo, key, stopping, worker, fence, until, handle)
-SELECT ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ? FROM run r
+  (tenant, run, step, item, number, undo, key, stopping, queue_number, worker, fence, until, handle)
+SELECT ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ? FROM run r
 WHERE r.tenant = ? AND r.run = ? AND r.gives_work AND (r.max_steps IS NULL OR r.max_steps > (
   SELECT count(*) FROM attempt l WHERE l.tenant = r.tenant AND l.run = r.run AND l.until IS NOT NULL))
 ON CONFLICT DO UPDATE
@@ -38,6 +38,18 @@ SET worker = excluded.worker, fence = excluded.fence, until = excluded.until, ha
 WHERE until IS NULL AND fence = 0 AND NOT stopping
 """
 """An attempt that nobody has held yet: new, or asked for before and not stopped since."""
+
+_LAST_PLACE: Final = "(SELECT coalesce(max(queue_number), 0) + 1 FROM attempt WHERE until IS NULL)"
+
+_ASK_START: Final = f"""
+INSERT INTO attempt (tenant, run, step, item, number, undo, key, stopping, queue_number)
+VALUES (?, ?, ?, ?, ?, ?, ?, 0, {_LAST_PLACE}) ON CONFLICT DO NOTHING
+"""  # noqa: S608 - a constant
+
+_ASK_STOP: Final = f"""
+INSERT INTO attempt (tenant, run, step, item, number, undo, key, stopping, queue_number)
+VALUES (?, ?, ?, ?, ?, ?, '', 1, {_LAST_PLACE}) ON CONFLICT DO UPDATE SET stopping = 1
+"""  # noqa: S608 - a constant
 
 _GO_ON: Final = """
 UPDATE run SET version = ?, head = ?, changed_at = ? WHERE tenant = ? AND run = ? AND version = ?
@@ -240,21 +252,13 @@ def _keep_question(
 def _keep_start(
     db: sqlite3.Connection, run: tuple[str, str], asked: command.StartAttempt, _: Micros
 ) -> None:
-    db.execute(
-        "INSERT INTO attempt (tenant, run, step, item, number, undo, key, stopping)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING",
-        (*place_of(*run, asked.ref), asked.key),
-    )
+    db.execute(_ASK_START, (*place_of(*run, asked.ref), asked.key))
 
 
 def _keep_stop(
     db: sqlite3.Connection, run: tuple[str, str], asked: command.StopAttempt, _: Micros
 ) -> None:
-    db.execute(
-        "INSERT INTO attempt (tenant, run, step, item, number, undo, key, stopping)"
-        " VALUES (?, ?, ?, ?, ?, ?, '', 1) ON CONFLICT DO UPDATE SET stopping = 1",
-        place_of(*run, asked.ref),
-    )
+    db.execute(_ASK_STOP, place_of(*run, asked.ref))
 
 
 def _keep_timer(
