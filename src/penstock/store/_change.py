@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
 from typing import Any, Final
 
 from penstock.store._database import Micros, micros
@@ -95,7 +94,7 @@ class Change:
             self._withdraw(db, self.happened.ref)
         self._write_run(db, now)
         steps = zip(self.run.record.steps.values(), self._last.state.steps.values(), strict=True)
-        self.write_steps(db, (step for before, step in steps if step is not before))
+        self.write_steps(db, [step for before, step in steps if step is not before])
         if isinstance(self.happened, event.AttemptSucceeded) and not self.happened.ref.undo:
             ref = self.happened.ref
             if self._succeeded(ref):
@@ -124,11 +123,11 @@ class Change:
         if state.state.final and state.compensation is not record.Compensation.RUNNING:
             db.execute("DELETE FROM timer WHERE tenant = ? AND run = ?", self._id)
 
-    @cached_property
+    @property
     def _id(self) -> tuple[str, str]:
         return self.run.tenant, self.run.record.run
 
-    @cached_property
+    @property
     def _last(self) -> domain.Decision:
         return self.onward.decision if self.onward else self.decision
 
@@ -172,6 +171,8 @@ class Change:
         if self.result is not None:
             value = dumped(self.result)
             db.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?)", (*place, value))
+        if not self.artifacts:
+            return
         db.executemany(
             "INSERT OR REPLACE INTO artifact"
             " (tenant, run, step, item, name, attempt, size, sha256, place)"

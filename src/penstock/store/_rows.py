@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 
 from penstock.store._database import Micros, moment
 from penstock.workflow import Pipeline, RunRecord, codec, command, executor, record, states, store
@@ -12,9 +12,12 @@ from penstock.workflow import Pipeline, RunRecord, codec, command, executor, rec
 _VERSIONS_KEPT = 256
 
 
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
 def dumped(value: Any) -> str:
     """JSON in its shortest form."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _JSON.encode(value)
 
 
 class Versions:
