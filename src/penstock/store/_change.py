@@ -10,7 +10,9 @@ from penstock.store._database import Micros, micros
 from penstock.store._rows import (
     AT_PLACE,
     dumped,
+    gives_work,
     handle_text,
+    leased,
     place_of,
     run_marks,
 )
@@ -29,10 +31,7 @@ _HELD: Final = f"{AT_PLACE} AND worker = ? AND fence = ? AND until IS NOT NULL"
 _BEGIN: Final = """
 INSERT INTO attempt
   (tenant, run, step, item, number, undo, key, stopping, queue_number, worker, fence, until, handle)
-SELECT ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ? FROM run r
-WHERE r.tenant = ? AND r.run = ? AND r.gives_work AND (r.max_steps IS NULL OR r.max_steps > (
-  SELECT count(*) FROM attempt l WHERE l.tenant = r.tenant AND l.run = r.run AND l.until IS NOT NULL))
-ON CONFLICT DO UPDATE
+VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?) ON CONFLICT DO UPDATE
 SET worker = excluded.worker, fence = excluded.fence, until = excluded.until, handle = excluded.handle
 WHERE until IS NULL AND fence = 0 AND NOT stopping
 """
@@ -214,24 +213,23 @@ class Change:
 
     def _begin(self, db: sqlite3.Connection, now: Micros, onward: store.Onward) -> None:
         """Claim and begin one attempt that nobody has held yet, within the limits of its run."""
-        lease, opened = onward.lease, onward.decision.state is not self.decision.state
-        found = db.execute(
-            _BEGIN,
-            (
-                *place_of(*self._id, lease.attempt.ref),
-                lease.attempt.key,
-                lease.worker,
-                lease.fence,
-                now + onward.lasting // _MICROS,
-                handle_text(lease.handle),
-                *self._id,
-            ),
-        )
-        if found.rowcount != 1 or lease.fence != 1 or not opened:
+        lease, until = onward.lease, now + onward.lasting // _MICROS
+        holder = (lease.worker, lease.fence, until, handle_text(lease.handle))
+        place = place_of(*self._id, lease.attempt.ref)
+        allowed = lease.fence == 1 and self._has_room(db, onward)
+        if not allowed or db.execute(_BEGIN, (*place, lease.attempt.key, *holder)).rowcount != 1:
             raise store.ConflictError(self._id[1], "its next attempt cannot be begun now")
         for asked in onward.decision.commands:
             if (keep := _KEEP.get(type(asked))) is not None:
                 keep(db, self._id, asked, now)
+
+    def _has_room(self, db: sqlite3.Connection, onward: store.Onward) -> bool:
+        """Whether the run begins the attempt by this, gives work, and has fewer leases than it allows."""
+        before, state = self.decision.state, onward.decision.state
+        if state is before or not gives_work(state):
+            return False
+        most = self.run.pipeline.definition.spec.concurrency.steps
+        return most is None or leased(db, *self._id) < most
 
     def _tell(self, db: sqlite3.Connection) -> None:
         told = self.decision.events

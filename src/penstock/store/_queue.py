@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from penstock.store._database import Database, Micros, moment
-from penstock.store._rows import AT_PLACE, ATTEMPT_COLUMNS, handle_text, lease_of, place_of
+from penstock.store._rows import AT_PLACE, ATTEMPT_COLUMNS, handle_text, lease_of, leased, place_of
 from penstock.workflow import command, record, store
 
 _MICROS: Final = timedelta(microseconds=1)
@@ -83,19 +83,11 @@ def _claim(
     for *row, most in db.execute(_READY, (limit,)).fetchall():
         ready = lease_of(tuple(row))
         run = (ready.tenant, ready.run)
-        if most is not None and most <= _leased(db, *run):
+        if most is not None and most <= leased(db, *run):
             continue
         db.execute(_TAKE, (worker, until, *place_of(*run, ready.attempt.ref)))
         taken.append(replace(ready, worker=worker, fence=ready.fence + 1, until=moment(until)))
     return taken
-
-
-def _leased(db: sqlite3.Connection, tenant: str, run: str) -> int:
-    (count,) = db.execute(
-        "SELECT count(*) FROM attempt WHERE tenant = ? AND run = ? AND until IS NOT NULL",
-        (tenant, run),
-    ).fetchone()
-    return int(count)
 
 
 def _renew(

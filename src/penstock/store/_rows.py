@@ -126,8 +126,23 @@ def run_marks(state: RunRecord) -> tuple[Any, ...]:
         str(state.state),
         undoing or not state.state.final,
         not state.state.final and not unstarted,
-        undoing or state.state is states.RunState.RUNNING,
+        gives_work(state),
     )
+
+
+def gives_work(state: RunRecord) -> bool:
+    """Whether attempts of the run may be claimed."""
+    undoing = state.compensation is record.Compensation.RUNNING
+    return undoing or state.state is states.RunState.RUNNING
+
+
+def leased(db: sqlite3.Connection, tenant: str, run: str) -> int:
+    """How many attempts of a run somebody holds."""
+    (count,) = db.execute(
+        "SELECT count(*) FROM attempt WHERE tenant = ? AND run = ? AND until IS NOT NULL",
+        (tenant, run),
+    ).fetchone()
+    return int(count)
 
 
 ATTEMPT_COLUMNS = (

@@ -85,7 +85,7 @@ class Turn:
         self.edit(ref.step, units=MappingProxyType(units))
 
     def move_step(
-        self, name: str, to: StepState, changes: Mapping[str, Any] = _UNCHANGED, **data: Datum
+        self, name: str, to: StepState, changes: Mapping[str, Any] = _UNCHANGED, /, **data: Datum
     ) -> None:
         """Change fields of a step, and say so where it comes to another state by that."""
         record = self.step(name)
