@@ -129,6 +129,34 @@ def test_events_are_posted_to_a_webhook_from_its_first_run_on(
         assert headers["webhook-signature"] == sent
 
 
+def event_ids(penstock: Penstock, run: str) -> list[str]:
+    told = json.loads(penstock("pipeline", "events", run, "--output", "json").out)
+    return [each["id"] for each in told]
+
+
+@pytest.mark.parametrize("again", [("retry",), ("restart", "--from", "publish")])
+def test_a_run_that_is_done_again_tells_of_it_as_the_first_did(
+    home: Path, penstock: Penstock, monkeypatch: pytest.MonkeyPatch, again: tuple[str, ...]
+) -> None:
+    """To the same file, in which each event stands once, and to a webhook from then on."""
+    monkeypatch.setenv("PENSTOCK_SECRET_WEBHOOK", "s3cret")
+    (home / "broken").touch()
+    assert penstock("pipeline", "run", "demo.yaml", "--events", "events.jsonl").code == 1
+    (home / "broken").unlink()
+    (failed,) = runs(penstock)
+    got: list[tuple[dict[str, str], bytes]] = []
+
+    command, *options = again
+    with receiver(204, got) as url:
+        sinks = ("--events", "events.jsonl", "--webhook", url)
+        assert penstock("pipeline", command, failed["run"], *options, *sinks).code == 0
+
+    fresh = event_ids(penstock, runs(penstock)[0]["run"])
+    lines = (home / "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == event_ids(penstock, failed["run"]) + fresh
+    assert [headers["webhook-id"] for headers, _ in got] == fresh
+
+
 def test_a_webhook_without_a_url_or_a_secret_is_refused(home: Path, penstock: Penstock) -> None:
     """Both are said at once, and nothing is run."""
     ended = penstock("pipeline", "run", "demo.yaml", "--webhook", "example.org/hook")
