@@ -293,10 +293,39 @@ def test_logs_stay_when_the_worker_is_killed(home: Path, penstock: Penstock) -> 
     penstock("pipeline", "cancel", run["run"], "--force")
 
 
-def test_a_step_that_is_not_there_is_not_followed(home: Path, penstock: Penstock) -> None:
+@pytest.mark.parametrize("options", [(), ("--follow",)])
+def test_logs_come_in_the_order_of_the_run(
+    home: Path, penstock: Penstock, options: tuple[str, ...]
+) -> None:
+    """Not by the names of steps; items by number, and what was undone last and backwards."""
+    undo = "\n      compensate: {shell: {command: 'echo undone'}}"
+    steps = DEFINITION.replace("      needs: [fetch]", "      needs: [fetch]" + undo).replace(
+        "result: json}", "result: json}" + undo, 1
+    )
+    (home / "demo.yaml").write_text(steps + "  on_failure: {compensate: completed-steps}\n")
+    (home / "broken").touch()
+    assert penstock("pipeline", "run", "demo.yaml").code == 1
+
+    printed = penstock("pipeline", "logs", runs(penstock)[0]["run"], *options).out
+
+    titles = [line for line in printed.splitlines() if line.startswith("==")]
+    assert titles == [
+        "== fetch, attempt 1",
+        "== each item 0, attempt 1",
+        "== each item 1, attempt 1",
+        *(["== publish, attempt 1"] if not options else []),
+        "== each undo, attempt 1",
+        "== fetch undo, attempt 1",
+    ]
+
+
+@pytest.mark.parametrize("options", [(), ("--follow",)])
+def test_a_step_that_is_not_there_has_no_logs(
+    home: Path, penstock: Penstock, options: tuple[str, ...]
+) -> None:
     penstock("pipeline", "run", "demo.yaml", "--detach")
 
-    ended = penstock("pipeline", "logs", runs(penstock)[0]["run"], "-f", "--step", "fech")
+    ended = penstock("pipeline", "logs", runs(penstock)[0]["run"], *options, "--step", "fech")
 
     assert (ended.code, "it has fetch, each, publish" in ended.err) == (1, True)
 
