@@ -129,6 +129,34 @@ def test_events_are_posted_to_a_webhook_from_its_first_run_on(
         assert headers["webhook-signature"] == sent
 
 
+def event_ids(penstock: Penstock, run: str) -> list[str]:
+    told = json.loads(penstock("pipeline", "events", run, "--output", "json").out)
+    return [each["id"] for each in told]
+
+
+@pytest.mark.parametrize("again", [("retry",), ("restart", "--from", "publish")])
+def test_a_run_that_is_done_again_tells_of_it_as_the_first_did(
+    home: Path, penstock: Penstock, monkeypatch: pytest.MonkeyPatch, again: tuple[str, ...]
+) -> None:
+    """To the same file, in which each event stands once, and to a webhook from then on."""
+    monkeypatch.setenv("PENSTOCK_SECRET_WEBHOOK", "s3cret")
+    (home / "broken").touch()
+    assert penstock("pipeline", "run", "demo.yaml", "--events", "events.jsonl").code == 1
+    (home / "broken").unlink()
+    (failed,) = runs(penstock)
+    got: list[tuple[dict[str, str], bytes]] = []
+
+    command, *options = again
+    with receiver(204, got) as url:
+        sinks = ("--events", "events.jsonl", "--webhook", url)
+        assert penstock("pipeline", command, failed["run"], *options, *sinks).code == 0
+
+    fresh = event_ids(penstock, runs(penstock)[0]["run"])
+    lines = (home / "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == event_ids(penstock, failed["run"]) + fresh
+    assert [headers["webhook-id"] for headers, _ in got] == fresh
+
+
 def test_a_webhook_without_a_url_or_a_secret_is_refused(home: Path, penstock: Penstock) -> None:
     """Both are said at once, and nothing is run."""
     ended = penstock("pipeline", "run", "demo.yaml", "--webhook", "example.org/hook")
@@ -265,10 +293,39 @@ def test_logs_stay_when_the_worker_is_killed(home: Path, penstock: Penstock) -> 
     penstock("pipeline", "cancel", run["run"], "--force")
 
 
-def test_a_step_that_is_not_there_is_not_followed(home: Path, penstock: Penstock) -> None:
+@pytest.mark.parametrize("options", [(), ("--follow",)])
+def test_logs_come_in_the_order_of_the_run(
+    home: Path, penstock: Penstock, options: tuple[str, ...]
+) -> None:
+    """Not by the names of steps; items by number, and what was undone last and backwards."""
+    undo = "\n      compensate: {shell: {command: 'echo undone'}}"
+    steps = DEFINITION.replace("      needs: [fetch]", "      needs: [fetch]" + undo).replace(
+        "result: json}", "result: json}" + undo, 1
+    )
+    (home / "demo.yaml").write_text(steps + "  on_failure: {compensate: completed-steps}\n")
+    (home / "broken").touch()
+    assert penstock("pipeline", "run", "demo.yaml").code == 1
+
+    printed = penstock("pipeline", "logs", runs(penstock)[0]["run"], *options).out
+
+    titles = [line for line in printed.splitlines() if line.startswith("==")]
+    assert titles == [
+        "== fetch, attempt 1",
+        "== each item 0, attempt 1",
+        "== each item 1, attempt 1",
+        *(["== publish, attempt 1"] if not options else []),
+        "== each undo, attempt 1",
+        "== fetch undo, attempt 1",
+    ]
+
+
+@pytest.mark.parametrize("options", [(), ("--follow",)])
+def test_a_step_that_is_not_there_has_no_logs(
+    home: Path, penstock: Penstock, options: tuple[str, ...]
+) -> None:
     penstock("pipeline", "run", "demo.yaml", "--detach")
 
-    ended = penstock("pipeline", "logs", runs(penstock)[0]["run"], "-f", "--step", "fech")
+    ended = penstock("pipeline", "logs", runs(penstock)[0]["run"], *options, "--step", "fech")
 
     assert (ended.code, "it has fetch, each, publish" in ended.err) == (1, True)
 

@@ -46,8 +46,7 @@ def run(  # noqa: PLR0913 - the options of one command
         _tell(f"run {found}" + ("" if created else " (of that key before)"), output)
         return [found]
 
-    hooks = webhooks(webhook, webhook_secret)
-    chosen = replace(settings(state_dir, file), events_file=events, webhooks=hooks)
+    chosen = _telling(settings(state_dir, file), events, webhook, webhook_secret)
     return _perform(chosen, begin, log_level, output, detach=detach)
 
 
@@ -71,17 +70,19 @@ def resume(
             await workspace.engine.resume(TENANT, known.record.run)
         return [known.record.run]
 
-    hooks = webhooks(webhook, webhook_secret)
-    chosen = replace(settings(state_dir), events_file=events, webhooks=hooks)
+    chosen = _telling(settings(state_dir), events, webhook, webhook_secret)
     return _perform(chosen, begin, log_level, output)
 
 
-def restart(
+def restart(  # noqa: PLR0913 - the options of one command
     *,
     run: str,
     from_step: str,
     file: Path | None,
     detach: bool,
+    events: Path | None,
+    webhook: Sequence[str],
+    webhook_secret: str,
     state_dir: Path | None,
     log_level: LogLevel,
     output: Output,
@@ -94,7 +95,8 @@ def restart(
         _tell(f"run {found}", output)
         return [found]
 
-    return _perform(settings(state_dir, file), begin, log_level, output, detach=detach)
+    chosen = _telling(settings(state_dir, file), events, webhook, webhook_secret)
+    return _perform(chosen, begin, log_level, output, detach=detach)
 
 
 def cancel(
@@ -122,6 +124,13 @@ def cancel(
     else:
         sys.stdout.write(f"run {view.run} is {view.state}\n")
     return DONE
+
+
+def _telling(
+    chosen: WorkspaceSettings, events: Path | None, webhook: Sequence[str], secret: str
+) -> WorkspaceSettings:
+    """The settings with those who are told what happens."""
+    return replace(chosen, events_file=events, webhooks=webhooks(webhook, secret))
 
 
 def _perform(

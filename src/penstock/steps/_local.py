@@ -17,6 +17,9 @@ from penstock.workflow import Executor, errors, executor, record
 
 _OBSERVE_S: Final = 2.0
 _ENDED_KEPT: Final = 1_000
+_ENDED_MORE: Final = 250
+"""Jobs that are remembered of those that have ended; and how many more, until the oldest are let go."""
+
 _TRY_AGAIN: Final = 75
 """The exit code by which a program asks to be tried again. Source: sysexits.h, EX_TEMPFAIL."""
 
@@ -97,6 +100,7 @@ class LocalExecutor(Executor):
     def __init__(self, place: LocalPlace) -> None:
         self._place = place
         self._jobs: OrderedDict[str, _Job] = OrderedDict()
+        self._forget_at = _ENDED_KEPT + _ENDED_MORE
 
     @abstractmethod
     async def perform(self, work: executor.Work) -> Any:
@@ -182,10 +186,12 @@ class LocalExecutor(Executor):
             sleeper.cancel()
 
     def _forget_old(self) -> None:
-        if len(self._jobs) > _ENDED_KEPT:
+        """Let the oldest go; looked for now and then, since to look through all takes its time."""
+        if len(self._jobs) > self._forget_at:
             old = [name for name, job in self._jobs.items() if job.task.done()]
             for name in old[: len(self._jobs) - _ENDED_KEPT]:
                 del self._jobs[name]
+            self._forget_at = len(self._jobs) + _ENDED_MORE
 
 
 def _class_of(status: ExitStatus) -> errors.ErrorClass:

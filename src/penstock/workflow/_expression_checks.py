@@ -12,6 +12,9 @@ from penstock.workflow._finding import Findings, Place
 
 _ROOTS: Final = ("interval", "params", "run", "secrets", "steps")
 
+_FIELDS: Final = {"run": ("id", "key", "trigger"), "steps": ("failed_items", "outputs", "state")}
+"""What is known of a run, and of each step."""
+
 
 @dataclass(frozen=True)
 class _Scope:
@@ -49,6 +52,7 @@ def check_expressions(data: Any, secrets: Collection[str] | None, findings: Find
             for reference in expression.references:
                 known = (parameters, steps, secrets)
                 _check_reference(reference, scope, known, place, findings)
+                _check_field(reference, place, findings)
     _check_fields(steps, findings)
 
 
@@ -95,6 +99,18 @@ def _check_reference(
         findings.add(
             "NOT_UPSTREAM", place, message, f"add it to needs of {scope.step!r}", near=near
         )
+
+
+def _check_field(reference: Reference, place: Place, findings: Findings) -> None:
+    """What is asked of a run or of a step."""
+    known = _FIELDS.get(reference[0], ())
+    at = 2 if reference[0] == "steps" else 1
+    if not known or len(reference) <= at or reference[at] in known:
+        return
+    owner, field = ".".join(reference[:at]), reference[at]
+    message = f"there is no {field!r} in {owner}"
+    near = ".".join(reference[: at + 1])
+    findings.add("UNKNOWN_NAME", place, message, suggest(field, known), near=near)
 
 
 def _scope(
