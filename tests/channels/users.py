@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from penstock import Flow
-from penstock.channels import ChannelSink, ChannelSource, ProcessChannel
+from penstock.channels import ChannelLostError, ChannelSink, ChannelSource, ProcessChannel
 from penstock.flow import stage
 
 Row = tuple[int, bytes]
@@ -49,6 +49,23 @@ def die(address: str, count: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def fork(address: str) -> None:
+    """Take one, fork, and be killed with it in hand, while the child goes on until it is told."""
+    channel = ProcessChannel[Row].join(address)
+    assert channel.receive() is not None
+    if os.fork():
+        os.kill(os.getpid(), signal.SIGKILL)
+    try:
+        channel.receive()
+    except ChannelLostError as error:
+        sys.stdout.write(f"{error}\n")
+        sys.stdout.flush()
+    sys.stdin.read(1)
+    with ProcessChannel[Row].join(address) as anew:
+        anew.send((1, b""))
+    os._exit(0)
+
+
 def keep(address: str) -> None:
     """Keep a channel with one row in it, say so, and be killed."""
     channel = ProcessChannel[Row].keep(address)
@@ -61,7 +78,9 @@ def keep(address: str) -> None:
 
 if __name__ == "__main__":
     verb, address, *given = sys.argv[1:]
-    {"send": send, "produce": produce, "consume": consume, "die": die, "keep": keep}[verb](
+    {"send": send, "produce": produce, "consume": consume, "die": die, "keep": keep, "fork": fork}[
+        verb
+    ](
         address,
         *(int(one) if one.isdecimal() else one for one in given),  # type: ignore[arg-type] # as the tests say
     )
