@@ -88,9 +88,8 @@ class Flow(Chain[T_co]):
                 ended, however it ended; a `Checkpoint` says how often. An iterable must then give the
                 same items again, see `resumable`.
             ack: `late` acknowledges a source message when all that came of it is settled: at least once.
-                `early` when it enters the channel of the first stage, before any work on it begins: at most
-                once; the report counts what was `lost`, which is at most what that channel holds and what is
-                further down, so the `capacity` of the first stage says how much a crash may cost.
+                `early` when it enters the channel of the first stage, before any work on it: at most once;
+                the report counts what was `lost`, and that stage's `capacity` bounds what a crash may cost.
             retry_budget: Most retries per message that came through (`0.2`), over the last ten seconds,
                 beyond 100 that are always allowed; what fails then becomes a dead letter at once.
             max_dead: Most dead letters; one more ends the flow.
