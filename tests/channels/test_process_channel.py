@@ -124,6 +124,35 @@ def test_a_reader_that_is_killed_gives_back_what_it_had_as_one_attempt_more(addr
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("size", [10, 300_000], ids=["small", "in shared memory"])
+def test_readers_that_die_one_after_the_other_lose_nothing_and_repeat_only_what_they_held(
+    address: Path, tmp_path: Path, size: int
+) -> None:
+    """While others read and write; what a reader had settled before it died stays settled."""
+    with nothing_new(), ProcessChannel[Any].keep(address, capacity=8) as channel:
+        writer = user("send", address, 0, 80, size)
+        mortal = [
+            user("work_and_die", address, tmp_path / f"rows{count}", count)
+            for count in (1, 3, 7, 12)
+        ]
+        assert [reader.wait(60) for reader in mortal] == [-signal.SIGKILL] * 4
+        # Until the keeper has heard of the last death: else the end could be reached before it.
+        while channel.statistics().returned < 2 * 4:
+            threading.Event().wait(0.001)
+        last = user("consume", address, tmp_path / "rows")
+        assert writer.wait(60) == 0
+        channel.close()
+        assert last.wait(60) == 0
+        channel.wait_settled(timeout="60s")
+        told = channel.statistics()
+
+    rows = [int(row) for file in tmp_path.glob("rows*") for row in file.read_text().split()]
+    assert sorted(rows) == list(range(80))
+    assert told.returned == 2 * 4
+    assert told.peak_items <= 8 + 2 * 4
+
+
+@pytest.mark.slow
 def test_a_child_that_was_forked_does_not_hide_the_death_of_its_parent(address: Path) -> None:
     """It has copies of the parent's sockets; what it wants of the channel, it joins for."""
     with ProcessChannel[Any].keep(address) as channel:

@@ -49,6 +49,20 @@ def die(address: str, count: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def work_and_die(address: str, into: str, count: int) -> None:
+    """Note and settle so many, take two more, and be killed with these."""
+    with ProcessChannel[Row].join(address) as channel, Path(into).open("a") as file:
+        for _ in range(count):
+            message = channel.receive()
+            assert message is not None
+            file.write(f"{message.payload[0]}\n")
+            file.flush()
+            channel.settle([message])
+        taken = [channel.receive(), channel.receive()]
+        assert None not in taken
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def fork(address: str) -> None:
     """Take one, fork, and be killed with it in hand, while the child goes on until it is told."""
     channel = ProcessChannel[Row].join(address)
@@ -78,9 +92,15 @@ def keep(address: str) -> None:
 
 if __name__ == "__main__":
     verb, address, *given = sys.argv[1:]
-    {"send": send, "produce": produce, "consume": consume, "die": die, "keep": keep, "fork": fork}[
-        verb
-    ](
+    {
+        "send": send,
+        "produce": produce,
+        "consume": consume,
+        "die": die,
+        "keep": keep,
+        "fork": fork,
+        "work_and_die": work_and_die,
+    }[verb](
         address,
         *(int(one) if one.isdecimal() else one for one in given),  # type: ignore[arg-type] # as the tests say
     )
