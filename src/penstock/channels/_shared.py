@@ -28,9 +28,8 @@ class SharedChannel(SettlingChannel[T]):
         self._numbers = count(1)
         self._hands: dict[Message[T], int] = {}
 
-    def __len__(self) -> int:
-        """How many messages wait."""
-        return self.statistics().items
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
 
     async def put(self, message: Message[T]) -> None:
         entries = [self._packed(message)]
