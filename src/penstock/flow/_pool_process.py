@@ -19,9 +19,9 @@ from penstock.flow._feeders import start_feeders
 from penstock.flow._process import WorkerLostError, WorkerProcess, preparation
 from penstock.flow._spare import Spare
 from penstock.flow._stage import Stage
-from penstock.flow._wire import Frame
 from penstock.flow._work import Work
 from penstock.flow._worker_process import ANSWERING, Setup
+from penstock.process import Frame
 
 _FALSE_STARTS = 3
 

@@ -164,3 +164,16 @@ def _stop_again(turn: Turn, ref: AttemptRef, unit: Unit) -> None:
             attempt=ref.number,
             message=unit.stopping.message,
         )
+
+
+def given_up(turn: Turn, ref: AttemptRef, unit: Unit, failure: Failure) -> Failure:
+    """The last failure; it says so where attempts were left that could not be used."""
+    policy = retry_of(turn, ref)
+    spent = policy.maximum_attempts and unit.failures + 1 >= policy.maximum_attempts
+    if spent or failure.error is ErrorClass.LOST:
+        return failure
+    if failure.error in policy.retry_on:
+        why = f"the run has used up its retry budget of {turn.graph.retry_budget}"
+    else:
+        why = f"'{failure.error}' is not in retry_on"
+    return replace(failure, message=f"{failure.message}; not tried again, as {why}")

@@ -12,6 +12,9 @@ from penstock.workflow._finding import Checks, Findings, Place
 
 _ROOTS: Final = ("interval", "params", "run", "secrets", "steps")
 
+_FIELDS: Final = {"run": ("id", "key", "trigger"), "steps": ("failed_items", "outputs", "state")}
+"""What is known of a run, and of each step."""
+
 
 @dataclass(frozen=True)
 class _Scope:
@@ -49,6 +52,7 @@ def check_expressions(data: Any, checks: Checks, findings: Findings) -> None:
             for reference in expression.references:
                 known = (parameters, steps, checks)
                 _check_reference(reference, scope, known, place, findings)
+                _check_field(reference, place, findings)
     _check_fields(steps, findings)
 
 
@@ -103,6 +107,18 @@ def _check_secret(name: str, checks: Checks, place: Place, findings: Findings) -
     hint = "; ".join(filter(None, (suggest(name, sorted(checks.secrets)), way_in)))
     near = f"secrets.{name}"
     findings.add("MISSING_SECRET", place, f"there is no secret {name!r}", hint, near=near)
+
+
+def _check_field(reference: Reference, place: Place, findings: Findings) -> None:
+    """What is asked of a run or of a step."""
+    known = _FIELDS.get(reference[0], ())
+    at = 2 if reference[0] == "steps" else 1
+    if not known or len(reference) <= at or reference[at] in known:
+        return
+    owner, field = ".".join(reference[:at]), reference[at]
+    message = f"there is no {field!r} in {owner}"
+    near = ".".join(reference[: at + 1])
+    findings.add("UNKNOWN_NAME", place, message, suggest(field, known), near=near)
 
 
 def _scope(

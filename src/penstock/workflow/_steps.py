@@ -5,7 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from penstock.workflow._attempts import next_try, offer
+from penstock.workflow._attempts import given_up, next_try, offer
 from penstock.workflow._command import ResolveStep, TimerKind
 from penstock.workflow._domain import Datum
 from penstock.workflow._errors import ErrorClass, Failure
@@ -80,7 +80,7 @@ def failed(turn: Turn, ref: AttemptRef, unit: Unit, failure: Failure, *, unknown
     turn.put_unit(ref, None)
     turn.edit(ref.step, unknown=record.unknown or marked.unknown)
     if not stopped:
-        _count_failure(turn, ref, failure)
+        _count_failure(turn, ref, given_up(turn, ref, marked, failure))
     settle(turn, ref.step)
 
 
