@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Lock
 
 from penstock.ingest._assemble import PlanAssembler, Produced, ProducedPart
 from penstock.ingest._decode_file import DecodedFile, DecodeSettings, FileOpener, decode_file
@@ -44,9 +43,6 @@ class PlanFiles:
         self._settings = settings
         self._assembler = PlanAssembler(plan, decoder.schema, directory)
         self._at_once = at_once
-        self._lock = Lock()
-        self._admitted: set[int] = set()
-        self._refused: set[int] = set()
         self._decoded: dict[int, DecodedFile] = {}
         self._written: set[int] = set()
         self._over = False
@@ -62,10 +58,11 @@ class PlanFiles:
             opener: Where its bytes come from.
 
         Raises:
-            FileUnavailableError: The store is at fault; call again later.
+            StoreUnavailableError: The store is at fault; call again later.
             OSError: The local disk is at fault.
         """
-        if not self._admit(index):
+        # Not any files may fill the memory: the one that all others wait for must find room.
+        if index >= self._at_once + len(self._written):
             return None
         if index not in self._decoded:
             self._decode(index, opener)
@@ -85,22 +82,6 @@ class PlanFiles:
             decoded.close()
         self._assembler.abort()
 
-    def _admit(self, index: int) -> bool:
-        """Whether there is room for a file; it keeps its room until it is written.
-
-        Nor is there where an earlier one was refused: others would wait for that in its place.
-        """
-        with self._lock:
-            if index in self._admitted:
-                return True
-            earlier = any(refused < index for refused in self._refused)
-            if earlier or len(self._admitted) == self._at_once:
-                self._refused.add(index)
-                return False
-            self._refused.discard(index)
-            self._admitted.add(index)
-            return True
-
     def _decode(self, index: int, opener: FileOpener) -> None:
         file = self._plan.files[index]
         decoded = decode_file(
@@ -117,8 +98,6 @@ class PlanFiles:
 
     def _write(self, index: int) -> Parts:
         parts = self._assembler.add(index, self._decoded[index])
-        with self._lock:
-            del self._decoded[index]
-            self._written.add(index)
-            self._admitted.remove(index)
+        del self._decoded[index]
+        self._written.add(index)
         return parts
