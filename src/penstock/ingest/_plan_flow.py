@@ -96,13 +96,14 @@ class PlanFlow:
             StoreUnavailableError: A store failed, not a file.
             OSError: The local disk is at fault.
         """
-        uploaded: list[Part] = []
         flow = (
             Flow(f"{self._plan.pipeline}/{self._plan.seq}", clock=self._work.context.clock)
-            | enumerate(self._plan.files)
+            | list(
+                enumerate(self._plan.files)
+            )  # an iterator might block: each pull would be a thread
             | self._stage(self._ingest, workers=self._work.files_at_once + _AHEAD, streaming=True)
             | self._stage(self._upload, workers=self._work.uploads_at_once)
-            | uploaded.append
+            | self._uploaded
         )
         try:
             async with flow.start() as running:
@@ -116,7 +117,7 @@ class PlanFlow:
 
     @property
     def queues(self) -> str:
-        """What waits before each stage, and how much may; the sink, a list, takes all at once."""
+        """What waits before each stage, and how much may; the sink has nothing to wait for."""
         stages = self._running.statistics().stages.values() if self._running else ()
         return ", ".join(f"{s.name} {s.queue_items}/{s.capacity}" for s in [*stages][:-1])
 
@@ -166,6 +167,9 @@ class PlanFlow:
             async with self._work.context.permit(self._work.pipeline):
                 await self._blocking(partial(self._store, output))
             return output.part
+
+    def _uploaded(self, _: Part) -> None:
+        """Nothing is left to do; the assembler knows all parts."""
 
     def _store(self, output: ProducedPart) -> None:
         self._work.root.put_file(output.part.name, output.path)
