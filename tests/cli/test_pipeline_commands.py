@@ -216,14 +216,59 @@ def test_keys_of_later_versions_are_refused_by_name(home: Path, penstock: Pensto
     """Valid, and never ignored."""
     (home / "demo.yaml").write_text(DEFINITION + "  schedule: {cron: '0 2 * * *'}\n")
 
-    assert penstock("pipeline", "validate", "demo.yaml").code == 0
+    for command in ("validate", "plan"):
+        looked = penstock("pipeline", command, "demo.yaml")
+        assert (looked.code, ":3: not runnable yet NOT_RUNNABLE spec.schedule" in looked.err) == (
+            0,
+            True,
+        )
     ended = penstock("pipeline", "run", "demo.yaml")
 
     assert (ended.code, "schedule" in ended.err) == (2, True)
 
 
+def test_a_warning_is_said_before_a_run_begins(home: Path, penstock: Penstock) -> None:
+    """It runs, and perhaps not as it is meant."""
+    undo = "\n      compensate: {shell: {command: 'true'}}"
+    (home / "demo.yaml").write_text(
+        DEFINITION.replace("      needs: [fetch]", "      needs: [fetch]" + undo)
+    )
+
+    ended = penstock("pipeline", "run", "demo.yaml")
+
+    assert (ended.code, "warning COMPENSATE_UNUSED" in ended.err.splitlines()[0]) == (0, True)
+
+
+def test_a_missing_secret_says_where_it_comes_from(home: Path, penstock: Penstock) -> None:
+    (home / "demo.yaml").write_text(DEFINITION.replace("params.days", "secrets.days", 1))
+
+    ended = penstock("pipeline", "validate", "demo.yaml")
+
+    assert (ended.code, "set PENSTOCK_SECRET_DAYS" in ended.err) == (2, True)
+
+
+def test_what_a_step_printed_does_not_steer_the_terminal(home: Path, penstock: Penstock) -> None:
+    """A message of several lines is one line; what is undone is called so, and the culprit named."""
+    fails = r"printf 'a\\033[31mb\\n'; false"
+    (home / "demo.yaml").write_text(
+        DEFINITION.replace("test ! -e broken && echo published $ALL", fails).replace(
+            "result: json}", "result: json}\n      compensate: {shell: {command: 'true'}}", 1
+        )
+        + "  on_failure: {compensate: completed-steps}\n"
+    )
+
+    ended = penstock("pipeline", "run", "demo.yaml")
+    shown = penstock("pipeline", "show", runs(penstock)[0]["run"])
+
+    assert "\x1b" not in ended.err + ended.out + shown.out
+    lines = [line.split(maxsplit=1)[1] for line in ended.err.splitlines()]
+    assert "COMPENSATING  fetch" in lines
+    assert "publish: it exited (code 1); its last line was: a\\x1b[31mb" in ended.out
+    assert lines[-1].startswith("FAILED        demo  publish: it exited")
+
+
 def test_the_plan_shows_what_changed(home: Path, penstock: Penstock) -> None:
-    """Against the last version that was run here."""
+    """Against the version that was run last, which need not be the newest."""
     assert "no version of it" in penstock("pipeline", "plan", "demo.yaml").out
     penstock("pipeline", "run", "demo.yaml")
     assert "nothing changed" in penstock("pipeline", "plan", "demo.yaml").out
@@ -232,6 +277,10 @@ def test_the_plan_shows_what_changed(home: Path, penstock: Penstock) -> None:
     planned = json.loads(penstock("pipeline", "plan", "demo.yaml", "--output", "json").out)
 
     assert planned["difference"]["changed"] == ["publish"]
+    penstock("pipeline", "run", "demo.yaml", "--detach")
+    (home / "demo.yaml").write_text(DEFINITION)
+    penstock("pipeline", "run", "demo.yaml", "--detach")
+    assert "nothing changed" in penstock("pipeline", "plan", "demo.yaml").out
     assert [step["stage"] for step in planned["steps"]] == [1, 2, 3]
     assert "fetch --> each" in penstock("pipeline", "graph", "demo.yaml").out
 
@@ -239,7 +288,7 @@ def test_the_plan_shows_what_changed(home: Path, penstock: Penstock) -> None:
 def test_a_run_that_is_not_there_is_named(home: Path, penstock: Penstock) -> None:
     ended = penstock("pipeline", "show", "nothing")
 
-    assert (ended.code, "'nothing'" in ended.err) == (1, True)
+    assert (ended.code, "'nothing'" in ended.err) == (2, True)
 
 
 PROGRAM = [sys.executable, "-c", "from penstock.cli import main; main()", "pipeline"]
@@ -327,7 +376,7 @@ def test_a_step_that_is_not_there_has_no_logs(
 
     ended = penstock("pipeline", "logs", runs(penstock)[0]["run"], *options, "--step", "fech")
 
-    assert (ended.code, "it has fetch, each, publish" in ended.err) == (1, True)
+    assert (ended.code, "it has fetch, each, publish" in ended.err) == (2, True)
 
 
 def until(found: Callable[[], T]) -> T:

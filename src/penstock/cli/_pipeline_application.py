@@ -60,7 +60,7 @@ def graph(file: File, output: OutputOption = Output.TABLE) -> None:
 
 @pipelines.command()
 def plan(file: File, state_dir: StateDir = None, output: OutputOption = Output.TABLE) -> None:
-    """Show what would run in which order, and what changed since the last version."""
+    """Show what would run in which order, and what changed since the version that was run last."""
     perform_command("_pipeline_definition", "plan", file=file, state_dir=state_dir, output=output)
 
 
