@@ -328,10 +328,7 @@ class Seat:
                 self.bucket.disk.set_time(claim.path, due)
             self.bucket.failpoints.cross("seat.returned")
             self.bucket.disk.rename_new(claim.path, target)
-            self._sync(os.path.dirname(target))
+            if self.bucket.sync:
+                self.bucket.disk.sync_directory(os.path.dirname(target))
+                self.bucket.disk.sync_directory(self._folder)
         del self.hands[claim.path]
-
-    def _sync(self, target: str) -> None:
-        if self.bucket.sync:
-            self.bucket.disk.sync_directory(target)
-            self.bucket.disk.sync_directory(self._folder)
