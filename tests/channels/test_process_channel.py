@@ -124,6 +124,92 @@ def test_a_reader_that_is_killed_gives_back_what_it_had_as_one_attempt_more(addr
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("size", [10, 300_000], ids=["small", "in shared memory"])
+def test_readers_that_die_one_after_the_other_lose_nothing_and_repeat_only_what_they_held(
+    address: Path, tmp_path: Path, size: int
+) -> None:
+    """While others read and write; what a reader had settled before it died stays settled."""
+    with nothing_new(), ProcessChannel[Any].keep(address, capacity=8) as channel:
+        writer = user("send", address, 0, 80, size)
+        mortal = [
+            user("work_and_die", address, tmp_path / f"rows{count}", count)
+            for count in (1, 3, 7, 12)
+        ]
+        assert [reader.wait(60) for reader in mortal] == [-signal.SIGKILL] * 4
+        # Until the keeper has heard of the last death: else the end could be reached before it.
+        while channel.statistics().returned < 2 * 4:
+            threading.Event().wait(0.001)
+        last = user("consume", address, tmp_path / "rows")
+        assert writer.wait(60) == 0
+        channel.close()
+        assert last.wait(60) == 0
+        channel.wait_settled(timeout="60s")
+        told = channel.statistics()
+
+    rows = [int(row) for file in tmp_path.glob("rows*") for row in file.read_text().split()]
+    assert sorted(rows) == list(range(80))
+    assert told.returned == 2 * 4
+    assert told.peak_items <= 8 + 2 * 4
+
+
+@pytest.mark.slow
+def test_a_child_that_was_forked_does_not_hide_the_death_of_its_parent(address: Path) -> None:
+    """It has copies of the parent's sockets; what it wants of the channel, it joins for."""
+    with ProcessChannel[Any].keep(address) as channel:
+        channel.send((0, b""))
+        reader = user("fork", address, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert reader.stdout is not None
+        told = reader.stdout.readline()
+        again = channel.receive(timeout="60s")
+        assert reader.stdin is not None
+        reader.stdin.write(b"!")
+        reader.stdin.close()
+        last = channel.receive(timeout="60s")
+        reader.wait(60)
+        reader.stdout.close()
+
+    assert b"it is the parent's of this fork; join it here" in told
+    assert again is not None
+    assert (again.payload[0], again.attempt) == (0, 2)
+    assert last is not None
+    assert last.payload[0] == 1
+
+
+def test_a_question_that_is_interrupted_is_the_last(address: Path) -> None:
+    """A Ctrl-C may come before the answer, which must not be taken for that to the next question."""
+    heard: list[bytes] = []
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def keep(listening: socket.socket) -> None:
+        """Hear a question, interrupt who asks, and answer nothing."""
+        sock, _ = listening.accept()
+        with sock, socket.socket(fileno=socket.recv_fds(sock, 1, 1)[1][0]):
+            sock.recv(4096)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+            heard.append(sock.recv(4096))
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(address))
+        listening.listen()
+        keeper = threading.Thread(target=keep, args=(listening,))
+        keeper.start()
+        try:
+            with ProcessChannel[Any].join(address) as guest:
+                with pytest.raises(KeyboardInterrupt):
+                    guest.receive()
+                keeper.join(60)
+                with pytest.raises(ChannelLostError, match="a question was interrupted"):
+                    guest.receive()
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+
+    assert heard == [b""]
+
+
+@pytest.mark.slow
 def test_a_keeper_that_is_killed_is_told_to_all_who_wait(address: Path) -> None:
     """And its address can be kept anew."""
     keeper = user("keep", address, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -258,6 +344,18 @@ def test_an_address_is_kept_once(address: Path) -> None:
             ProcessChannel.keep(address)
         assert ProcessChannel[Any].join(address).leave() is None
     assert not address.exists()
+
+
+def test_an_address_is_removed_also_from_another_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was given as seen from the one before."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with ProcessChannel[Any].keep("channel"):
+        monkeypatch.chdir(tmp_path / "elsewhere")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
 
 
 def test_another_file_is_left_alone(address: Path) -> None:

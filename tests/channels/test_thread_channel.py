@@ -254,3 +254,7 @@ def test_who_waits_until_all_is_settled_is_woken() -> None:
     waiting.join(60)
 
     assert not waiting.is_alive()
+
+
+def test_a_channel_says_which_it_is() -> None:
+    assert repr(ThreadChannel("mine")) == "ThreadChannel('mine')"

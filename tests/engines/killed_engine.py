@@ -204,16 +204,20 @@ class Campaign:
             for armed in (f"store.commit.after@{number}=stop", "")
         )
         sleeper.start()
-        deadline = time.monotonic() + self.patience
-        while not _asleep(sleeper.pid) and sleeper.exitcode is None:
-            assert time.monotonic() < deadline, "an engine neither slept nor ended"
-            sleeper.join(0.01)
-        other.start()
-        self._watch(other)
-        if sleeper.exitcode is None:
-            os.kill(sleeper.pid, signal.SIGCONT)
-            self._watch(sleeper)
-            self.sleeps += 1
+        try:
+            deadline = time.monotonic() + self.patience
+            while not _asleep(sleeper.pid) and sleeper.exitcode is None:
+                assert time.monotonic() < deadline, "an engine neither slept nor ended"
+                sleeper.join(0.01)
+            other.start()
+            self._watch(other)
+            if sleeper.exitcode is None:
+                os.kill(sleeper.pid, signal.SIGCONT)
+                self._watch(sleeper)
+                self.sleeps += 1
+        finally:  # one that was left asleep would keep the tests from their end
+            sleeper.kill()
+            sleeper.join()
 
     def _check_at_rest(self) -> None:
         """After a kill: what the runs hold to be running has a lease, which will run out."""

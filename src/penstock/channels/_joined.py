@@ -86,19 +86,30 @@ class Joined(Depot):
             self._link.close()
         self._bell.close()
 
+    def abandon(self) -> None:
+        """Let go of the copies of its sockets that a fork made; the connection is the parent's."""
+        self._sock.close()
+        self._bell.close()
+
     def _ask(self, verb: str, *given: Any) -> Any:
         with self.lock:
             if self._lost:
                 raise ChannelLostError(
-                    self._address, "it was left, or the process that kept it ended"
+                    self._address, "it was left, a question was interrupted, or its keeper ended"
                 )
+            # Until the answer is here, half a question or half an answer is under way, also after a Ctrl-C:
+            # nothing more can be said then, and the keeper must hear that nobody listens.
+            self._lost = True
             try:
                 self._link.tell((verb, given))
-                return self._link.hear()
+                answer = self._link.hear()
+                self._lost = False
             except (OSError, EOFError) as error:
-                # Half a question or half an answer may be under way: nothing more can be said here.
-                self._lost = True
                 raise ChannelLostError(self._address, f"{type(error).__name__}: {error}") from error
+            finally:
+                if self._lost:
+                    self._link.interrupt()
+            return answer
 
     def _hear_bell(self) -> None:
         """Let everyone here look again whenever it rings, and a last time when nobody can ring it any more."""
@@ -108,6 +119,43 @@ class Joined(Depot):
             with self.lock:
                 for line in (self.readers, self.writers, self.finishers):
                     line.wake_all()
+
+
+class Forked(Depot):
+    """What the copy of a channel in a forked process stands on: nothing."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self.lock = threading.RLock()
+        self.readers, self.writers, self.finishers = Line(), Line(), Line()
+
+    @property
+    def ended(self) -> bool:
+        raise self._error()
+
+    def put(self, entries: Sequence[Entry]) -> int:
+        raise self._error()
+
+    def get(self, limit: int) -> list[Held]:
+        raise self._error()
+
+    def settle(self, numbers: Sequence[int]) -> None:
+        raise self._error()
+
+    def hand_back(self, numbers: Sequence[int], *, attempted: bool) -> None:
+        raise self._error()
+
+    def settled(self) -> bool:
+        raise self._error()
+
+    def close(self) -> None:
+        raise self._error()
+
+    def statistics(self) -> ChannelStatistics:
+        raise self._error()
+
+    def _error(self) -> ChannelLostError:
+        return ChannelLostError(self._address, "it is the parent's of this fork; join it here")
 
 
 def _weight(entry: Entry) -> int:

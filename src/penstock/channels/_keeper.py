@@ -29,7 +29,8 @@ class Keeper:
         Raises:
             ChannelTakenError: The address cannot be listened on.
         """
-        self._address = address
+        # The program may change its directory before it leaves.
+        self._address = address.absolute()
         self._store = store
         self._guests: dict[Guest, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -40,7 +41,7 @@ class Keeper:
         )
         self._thread.start()
 
-    def stop(self) -> None:
+    def leave(self) -> None:
         """Let go of everyone, and of the address; what they had in hand goes back into the store."""
         self._stop.close()
         self._thread.join()
@@ -52,6 +53,13 @@ class Keeper:
         for guest, thread in guests.items():
             guest.interrupt()
             thread.join()
+
+    def abandon(self) -> None:
+        """Let go of the copies of its sockets that a fork made; the channel is the parent's."""
+        for sock in (self._sock, self._stop, self._stopped):
+            sock.close()
+        for guest in self._guests:
+            guest.abandon()
 
     def _accept(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -106,6 +114,12 @@ class Guest:
     def interrupt(self) -> None:
         """Make `serve` return."""
         self._link.interrupt()
+
+    def abandon(self) -> None:
+        """Let go of the copies of its sockets that a fork made."""
+        self._sock.close()
+        if self._bell is not None:
+            self._bell.close()
 
     def serve(self) -> None:
         """Answer until the other end is gone, however it went; then what it had in hand comes again."""

@@ -1,14 +1,15 @@
 """The channel between processes of one machine."""
 
-from collections.abc import Callable
+import os
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from weakref import WeakSet
 
 from penstock.base import parse_duration
 from penstock.channels._errors import ChannelLostError, PayloadError
-from penstock.channels._joined import Joined
+from penstock.channels._joined import Forked, Joined
 from penstock.channels._keeper import Keeper
 from penstock.channels._link import pack, unpack
 from penstock.channels._shared import SharedChannel
@@ -17,6 +18,8 @@ from penstock.channels._thread import store_of
 from penstock.flow import Message
 
 T = TypeVar("T")
+_OPEN: "WeakSet[ProcessChannel[Any]]" = WeakSet()
+"""Those of this process, for a fork to find."""
 
 
 class ProcessChannel(SharedChannel[T]):
@@ -29,15 +32,16 @@ class ProcessChannel(SharedChannel[T]):
 
     One process says `ProcessChannel.keep("run/pages.sock")`, the others `ProcessChannel.join(...)`;
     each may write and read, from any thread and event loop. Where messages must outlive the processes,
-    put the bucket of a board there instead.
+    put the bucket of a board there instead. A process that was forked from one of them joins anew.
     """
 
-    def __init__(self, name: str, depot: Depot, leave: Callable[[], None]) -> None:
+    def __init__(self, name: str, depot: Depot, end: Keeper | Joined) -> None:
         """What `keep` and `join` make."""
         super().__init__(name, depot)
         self._keeps = isinstance(depot, Store)
-        self._leave = leave
+        self._end = end
         self._left = False
+        _OPEN.add(self)
 
     @classmethod
     def keep(
@@ -55,7 +59,7 @@ class ProcessChannel(SharedChannel[T]):
         """
         path = Path(address)
         store = store_of(str(path), capacity, capacity_bytes)
-        return cls(str(path), store, Keeper(path, store).stop)
+        return cls(str(path), store, Keeper(path, store))
 
     @classmethod
     def join(cls, address: str | Path, *, wait: object = "10s") -> Self:
@@ -69,7 +73,7 @@ class ProcessChannel(SharedChannel[T]):
             ChannelLostError: Nobody did in that time.
         """
         joined = Joined(Path(address), parse_duration(wait).total_seconds())
-        return cls(str(address), joined, joined.leave)
+        return cls(str(address), joined, joined)
 
     def leave(self) -> None:
         """Give back what is in hand, as not attempted; with the keeper goes what waits. Safe to call twice."""
@@ -79,7 +83,14 @@ class ProcessChannel(SharedChannel[T]):
                 self.hand_back(list(self._hands), attempted=False)
             if self._keeps:
                 self.close()
-            self._leave()
+            self._end.leave()
+            _OPEN.discard(self)
+
+    def _abandon(self) -> None:
+        """What a fork does to the child's copy: it is of no use there, and holds nothing of the parent's."""
+        self._left = True
+        self._end.abandon()
+        self._depot = Forked(self.name)
 
     def __enter__(self) -> Self:
         return self
@@ -101,7 +112,7 @@ class ProcessChannel(SharedChannel[T]):
         if self._keeps:
             # The writer may go on to change its own.
             parts = [parts[0], *map(bytearray, parts[1:])]
-        return Entry(parts, message.id, message.attempt, message.size)
+        return Entry(parts, message.id, 1, message.size)
 
     def _payload(self, entry: Entry) -> Any:
         parts = entry.payload
@@ -112,3 +123,13 @@ class ProcessChannel(SharedChannel[T]):
             return unpack(parts)
         except Exception as error:
             raise PayloadError(self.name, entry.id, f"{type(error).__name__}: {error}") from error
+
+
+def _abandon_all() -> None:
+    for channel in list(_OPEN):
+        channel._abandon()  # noqa: SLF001 - of the class above
+    _OPEN.clear()
+
+
+# Else a child would keep a connection from ending with its parent, and nobody would hear of that death.
+os.register_at_fork(after_in_child=_abandon_all)

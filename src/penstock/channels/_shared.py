@@ -28,9 +28,8 @@ class SharedChannel(SettlingChannel[T]):
         self._numbers = count(1)
         self._hands: dict[Message[T], int] = {}
 
-    def __len__(self) -> int:
-        """How many messages wait."""
-        return self.statistics().items
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
 
     async def put(self, message: Message[T]) -> None:
         entries = [self._packed(message)]
@@ -126,7 +125,8 @@ class SharedChannel(SettlingChannel[T]):
         return self._depot.statistics()
 
     def _packed(self, message: Message[T]) -> Entry:
-        return Entry(message.payload, message.id, message.attempt, message.size)
+        # The attempts of whoever wrote it are not those of whoever will read it.
+        return Entry(message.payload, message.id, 1, message.size)
 
     def _payload(self, entry: Entry) -> Any:
         return entry.payload

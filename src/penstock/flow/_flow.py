@@ -88,9 +88,8 @@ class Flow(Chain[T_co]):
                 ended, however it ended; a `Checkpoint` says how often. An iterable must then give the
                 same items again, see `resumable`.
             ack: `late` acknowledges a source message when all that came of it is settled: at least once.
-                `early` when it enters the channel of the first stage, before any work on it begins: at most
-                once; the report counts what was `lost`, which is at most what that channel holds and what is
-                further down, so the `capacity` of the first stage says how much a crash may cost.
+                `early` when it enters the channel of the first stage, before any work on it: at most once;
+                the report counts what was `lost`, and that stage's `capacity` bounds what a crash may cost.
             retry_budget: Most retries per message that came through (`0.2`), over the last ten seconds,
                 beyond 100 that are always allowed; what fails then becomes a dead letter at once.
             max_dead: Most dead letters; one more ends the flow.
@@ -165,6 +164,9 @@ class Flow(Chain[T_co]):
         A type checker follows what flows: a stage must take what the part before it gives.
         """
         return self._with((*self.parts, part))
+
+    def __repr__(self) -> str:
+        return " | ".join([f"Flow({self.name!r})", *map(_label, self.parts)])
 
     def _with(self, parts: tuple[Any, ...]) -> "Flow[Any]":
         made: Flow[Any] = Flow.__new__(Flow)
@@ -256,9 +258,7 @@ class Flow(Chain[T_co]):
             ConfigError: The flow is not one.
             FlowFailedError: It ended by a fatal error.
         """
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
+        if not _on_a_loop():
             return asyncio.run(self._run_with_signals(progress, metrics))
         thread = FlowThread(lambda: self.start(progress=progress, metrics=metrics))
         with thread.signals(self._options.drain_timeout):
@@ -289,3 +289,21 @@ class Flow(Chain[T_co]):
 
     def _plan(self, caller: Stage[..., Any] | None = None) -> FlowPlan:
         return plan_of(self._options, self.parts, caller)
+
+
+def _on_a_loop() -> bool:
+    """Whether this thread runs an event loop, as a notebook does."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _label(part: Any) -> str:
+    """What a part is called where a flow is shown."""
+    if isinstance(part, Fork):
+        return part.stage.name
+    if isinstance(part, Stage):
+        return part.name
+    return str(getattr(part, "__name__", type(part).__name__))

@@ -61,7 +61,8 @@ class ProcessExecutor:
         except Exception as error:
             raise FatalError(
                 f"a worker of stage {self._stage.name!r} could not load its function ({error!r}); "
-                "define it at the top level of a module, in a script above its `__main__` guard"
+                "define it at the top level of a module, in a script above its `__main__` guard; what is typed "
+                "into an interpreter or a notebook cannot be found from another process: use pool='thread' there"
             ) from error
         raise FatalError(
             f"a worker of stage {self._stage.name!r} died {_FALSE_STARTS} times before it could start "

@@ -1,6 +1,8 @@
 """Record batches in, finished Parquet files on the local disk out."""
 
 import hashlib
+import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from penstock.ingest._statistics import delta_stats
 _MAX_GROUP_BYTES = 32 * 1024 * 1024
 """Rows of a group are held until it is written, so they count for the peak of memory."""
 _CODECS = {"zstd": "zstd", "snappy": "snappy", "gzip": "gzip", "lz4": "lz4", "uncompressed": "none"}
+_ADVISES = sys.platform == "linux"
 _LEVELS = {"zstd": 1}  # a third smaller than snappy for 4 % more CPU time; level 3 costs 20 % more
 
 
@@ -130,6 +133,19 @@ class _HashingWriter(BufferedWriter):
     def __init__(self, file: FileIO) -> None:
         super().__init__(file)
         self._digest = hashlib.sha256()
+        self._begun = 0
+
+    def begin_writeback(self) -> None:
+        """Let the system write to the disk what it has, while further rows are worked on.
+
+        Whoever stores the file syncs it, and would else wait for all of its bytes: 18 ms for 25 MB.
+        """
+        if _ADVISES:
+            self.flush()
+            end = self.tell()
+            # The advice is for pages that are written; those that are not, Linux begins to write.
+            os.posix_fadvise(self.fileno(), self._begun, end - self._begun, os.POSIX_FADV_DONTNEED)
+            self._begun = end
 
     @property
     def sha256(self) -> str:
@@ -169,6 +185,7 @@ class _OpenFile:
 
     def write(self, table: pa.Table) -> None:
         self._writer.write_table(table, row_group_size=table.num_rows)
+        self._sink.begin_writeback()
 
     def close(self) -> LocalPart:
         self._writer.close()

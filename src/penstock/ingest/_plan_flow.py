@@ -10,11 +10,12 @@ from typing import Any, Protocol, TypeVar
 
 from penstock.base import Failpoints, RetryPolicy
 from penstock.flow import FatalError, Flow, FlowFailedError, RunningFlow, stage
-from penstock.ingest._assemble import PlanAssembler, ProducedLetters, ProducedPart
-from penstock.ingest._decode_file import DecodedFile, DecodeSettings, FileOpener, decode_file
+from penstock.ingest._assemble import ProducedLetters, ProducedPart
+from penstock.ingest._decode_file import DecodeSettings, FileOpener
 from penstock.ingest._decoder import Decoder
 from penstock.ingest._opener import RefusingOpener, StoreOpener
 from penstock.ingest._plan import FileVersion, Plan
+from penstock.ingest._plan_files import Parts, PlanFiles
 from penstock.ingest._producer import Produced
 from penstock.ingest._seal import Part
 from penstock.ingest._threads import Lane
@@ -22,7 +23,11 @@ from penstock.storage import ObjectStore, StoreUnavailableError
 from penstock.topology import PipelineContext
 
 T = TypeVar("T")
-_PLAIN_LINES = DecodeSettings(compression="none")
+_AHEAD = 1
+"""Files that wait for a thread, so that one that is done has its next at once.
+
+The loop, woken beside threads that are busy, would need two milliseconds to find it another.
+"""
 
 
 class Blocking(Protocol):
@@ -60,10 +65,8 @@ class _StoppedError(FatalError):
 class PlanFlow:
     """Runs the work of one plan, once.
 
-    Files are worked on in threads, several at once, each by one worker from its first byte until
-    its rows are written, so that no more files are in memory than there are workers. Within a strand
-    rows are written in the plan's order, so that repeated work gives the same outputs. Outputs are
-    uploaded as they are finished, several at once.
+    Files are worked on in threads, several at once, each by one thread from its first byte until
+    its rows are written. Outputs are uploaded as they are finished, several at once.
     """
 
     def __init__(self, work: Work, plan: Plan, directory: Path, blocking: Blocking) -> None:
@@ -72,15 +75,19 @@ class PlanFlow:
         self._plan = plan
         self._directory = directory
         self._blocking = blocking
-        self._assembler = PlanAssembler(plan, work.decoder.schema, directory)
-        self._written = [asyncio.Event() for _ in plan.files]
-        self._decoded: dict[FileVersion, DecodedFile] = {}
-        self._over = False
+        self._files = PlanFiles(
+            plan,
+            directory,
+            decoder=work.decoder,
+            settings=work.settings,
+            at_once=work.files_at_once,
+        )
+        self._next_written = asyncio.Event()
         self._failure: Exception | None = None
         self._running: RunningFlow | None = None
         self._chance = random.Random(f"{plan.pipeline}/{plan.seq}")  # noqa: S311 - spreads retries
         self.files_done = 0
-        """Files decoded so far."""
+        """Files written so far."""
 
     async def run(self) -> Produced:
         """Do the work; what it gave is stored, but not decided.
@@ -89,13 +96,14 @@ class PlanFlow:
             StoreUnavailableError: A store failed, not a file.
             OSError: The local disk is at fault.
         """
-        uploaded: list[Part] = []
         flow = (
             Flow(f"{self._plan.pipeline}/{self._plan.seq}", clock=self._work.context.clock)
-            | enumerate(self._plan.files)
-            | self._stage(self._ingest, workers=self._work.files_at_once, streaming=True)
+            | list(
+                enumerate(self._plan.files)
+            )  # an iterator might block: each pull would be a thread
+            | self._stage(self._ingest, workers=self._work.files_at_once + _AHEAD, streaming=True)
             | self._stage(self._upload, workers=self._work.uploads_at_once)
-            | uploaded.append
+            | self._uploaded
         )
         try:
             async with flow.start() as running:
@@ -105,14 +113,11 @@ class PlanFlow:
         except FlowFailedError as error:
             raise (self._failure or error) from error
         finally:
-            self._over = True
-            for decoded in [*self._decoded.values()]:
-                decoded.close()
-            self._assembler.abort()
+            self._files.close()
 
     @property
     def queues(self) -> str:
-        """What waits before each stage, and how much may; the sink, a list, takes all at once."""
+        """What waits before each stage, and how much may; the sink has nothing to wait for."""
         stages = self._running.statistics().stages.values() if self._running else ()
         return ", ".join(f"{s.name} {s.queue_items}/{s.capacity}" for s in [*stages][:-1])
 
@@ -121,56 +126,41 @@ class PlanFlow:
         return stage(name=function.__name__.strip("_"), capacity=limit, **options)(function)
 
     async def _ingest(self, numbered: tuple[int, FileVersion]) -> AsyncIterator[ProducedPart]:
-        index, file = numbered
         with self._ending():
-            async with self._work.context.permit(self._work.pipeline):
-                await self._tried(file)
-            self.files_done += 1
-            parts = await self._write(index, file)
+            parts = await self._written(*numbered)
         for part in parts:
             yield part
 
-    async def _write(self, index: int, file: FileVersion) -> tuple[ProducedPart, ...]:
-        """Write what was decoded when it is its turn in its strand."""
-        before = self._assembler.before(index)
-        if before is not None:
-            await self._written[before].wait()
-        add = partial(self._assembler.add, index, self._decoded[file])
-        parts = await self._blocking(add, Lane.FILES)
-        del self._decoded[file]
-        self._written[index].set()
-        return parts
+    async def _written(self, index: int, file: FileVersion) -> Parts:
+        """Work on a file, again when others are written if there was no room or it had to wait for them."""
+        while True:
+            next_written = self._next_written
+            async with self._work.context.permit(self._work.pipeline):
+                parts = await self._tried(index, file)
+            if parts is not None:
+                self.files_done += 1
+                self._next_written, done = asyncio.Event(), self._next_written
+                done.set()
+                return parts
+            await next_written.wait()
 
-    async def _tried(self, file: FileVersion) -> None:
-        """Decode; a failure of the store is tried again, and counts as the file's own in the end."""
+    async def _tried(self, index: int, file: FileVersion) -> Parts | None:
+        """A failure of the store is tried again, and counts as the file's own in the end."""
         policy, attempt = self._work.retry, 1
         while True:
             try:
-                return await self._read(file, self._work.opener)
+                return await self._ingested(index, self._work.opener)
             except StoreUnavailableError as error:
                 if policy.allows(attempt, error):
                     await self._work.context.clock.sleep(policy.delay(attempt, self._chance))
                 elif await self._blocking(partial(self._work.opener.answers, file)):
-                    return await self._read(file, RefusingOpener(error))
+                    return await self._ingested(index, RefusingOpener(error))
                 else:
                     raise
             attempt += 1
 
-    def _read(self, file: FileVersion, opener: FileOpener) -> Awaitable[None]:
-        return self._blocking(partial(self._decode, file, opener), Lane.FILES)
-
-    def _decode(self, file: FileVersion, opener: FileOpener) -> None:
-        decoded = decode_file(
-            file,
-            plan=self._plan,
-            opener=opener,
-            decoder=self._work.decoder,
-            settings=self._work.settings.get(file.source, _PLAIN_LINES),
-            directory=self._directory,
-        )
-        self._decoded[file] = decoded
-        if self._over:  # the flow failed meanwhile, and nobody waits for it
-            decoded.close()
+    def _ingested(self, index: int, opener: FileOpener) -> Awaitable[Parts | None]:
+        return self._blocking(partial(self._files.ingest, index, opener), Lane.FILES)
 
     async def _upload(self, output: ProducedPart) -> Part:
         with self._ending():
@@ -178,13 +168,16 @@ class PlanFlow:
                 await self._blocking(partial(self._store, output))
             return output.part
 
+    def _uploaded(self, _: Part) -> None:
+        """Nothing is left to do; the assembler knows all parts."""
+
     def _store(self, output: ProducedPart) -> None:
         self._work.root.put_file(output.part.name, output.path)
         output.path.unlink()
         self._work.failpoints.cross("output.stored")
 
     async def _close(self) -> Produced:
-        finished = await self._blocking(self._assembler.finish)
+        finished = await self._blocking(self._files.finish)
         letters = finished.dead_letters
         if letters is not None:
             await self._blocking(partial(self._store_letters, letters))
