@@ -27,6 +27,10 @@ It may be done again in another transaction, so it has no effect but on the conn
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BUSY_S: Final = 20.0
+_CHECKPOINT_PAGES: Final = 4_000
+"""Pages in the write-ahead log, 16 MB, after which a commit also brings the file up to date. That
+waits for the disk twice more, and writes each page once however often it was changed."""
+
 _GROUP: Final = 256
 """Jobs that share one commit, and so one wait for the disk, at most."""
 
@@ -142,6 +146,7 @@ class Database:
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA foreign_keys = ON")
         return connection
 
