@@ -210,11 +210,17 @@ class Orchestrator:
         return self._rates.look() or bool(noted or seeded)
 
     def _idle(self) -> bool:
-        """Nothing waits, is worked on, or will come back: seen in the order in which tokens move."""
+        """Nothing waits, is worked on, or will come back.
+
+        Seen in the order in which tokens move; what a dead worker held moves against it, hence twice.
+        """
         unread = not (self._sample or self._catalogue.read)
         if unread or self._seeder.more(self._sample):
             return False
-        return not any(
+        return not (self._content() or self._content())
+
+    def _content(self) -> bool:
+        return any(
             self.board.bucket(pipe).counts().content
             for pipe in self.board.pipes
             if pipe not in self.board.ends
