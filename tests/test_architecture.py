@@ -214,6 +214,7 @@ PLANNED = [
     "topology",
     "table",
     "store",
+    "channels",
     "ingest",
     "kanban",
     "steps",

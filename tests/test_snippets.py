@@ -14,6 +14,7 @@ PAGES = (
     "README.md",
     "docs/tutorial/first-ingestion.md",
     "docs/guides/build-a-flow.md",
+    "docs/guides/connect-programs.md",
     "docs/guides/exactly-once.md",
     "docs/guides/ingestion-in-production.md",
     "docs/guides/run-many-flows.md",

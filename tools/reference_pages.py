@@ -179,7 +179,8 @@ def _shown(value: object) -> str:
         return "{}"
     if hasattr(value, "total_seconds"):
         return f"{value.total_seconds():g}s"
-    return cell(re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", str(value))) or "''"
+    plain = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", str(value))
+    return cell(re.sub(r"<\w+\.\w+: ('\w+')>", r"\1", plain)) or "''"
 
 
 def commands_page() -> str:

@@ -129,6 +129,34 @@ def test_events_are_posted_to_a_webhook_from_its_first_run_on(
         assert headers["webhook-signature"] == sent
 
 
+def event_ids(penstock: Penstock, run: str) -> list[str]:
+    told = json.loads(penstock("pipeline", "events", run, "--output", "json").out)
+    return [each["id"] for each in told]
+
+
+@pytest.mark.parametrize("again", [("retry",), ("restart", "--from", "publish")])
+def test_a_run_that_is_done_again_tells_of_it_as_the_first_did(
+    home: Path, penstock: Penstock, monkeypatch: pytest.MonkeyPatch, again: tuple[str, ...]
+) -> None:
+    """To the same file, in which each event stands once, and to a webhook from then on."""
+    monkeypatch.setenv("PENSTOCK_SECRET_WEBHOOK", "s3cret")
+    (home / "broken").touch()
+    assert penstock("pipeline", "run", "demo.yaml", "--events", "events.jsonl").code == 1
+    (home / "broken").unlink()
+    (failed,) = runs(penstock)
+    got: list[tuple[dict[str, str], bytes]] = []
+
+    command, *options = again
+    with receiver(204, got) as url:
+        sinks = ("--events", "events.jsonl", "--webhook", url)
+        assert penstock("pipeline", command, failed["run"], *options, *sinks).code == 0
+
+    fresh = event_ids(penstock, runs(penstock)[0]["run"])
+    lines = (home / "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == event_ids(penstock, failed["run"]) + fresh
+    assert [headers["webhook-id"] for headers, _ in got] == fresh
+
+
 def test_a_webhook_without_a_url_or_a_secret_is_refused(home: Path, penstock: Penstock) -> None:
     """Both are said at once, and nothing is run."""
     ended = penstock("pipeline", "run", "demo.yaml", "--webhook", "example.org/hook")
@@ -188,14 +216,59 @@ def test_keys_of_later_versions_are_refused_by_name(home: Path, penstock: Pensto
     """Valid, and never ignored."""
     (home / "demo.yaml").write_text(DEFINITION + "  schedule: {cron: '0 2 * * *'}\n")
 
-    assert penstock("pipeline", "validate", "demo.yaml").code == 0
+    for command in ("validate", "plan"):
+        looked = penstock("pipeline", command, "demo.yaml")
+        assert (looked.code, ":3: not runnable yet NOT_RUNNABLE spec.schedule" in looked.err) == (
+            0,
+            True,
+        )
     ended = penstock("pipeline", "run", "demo.yaml")
 
     assert (ended.code, "schedule" in ended.err) == (2, True)
 
 
+def test_a_warning_is_said_before_a_run_begins(home: Path, penstock: Penstock) -> None:
+    """It runs, and perhaps not as it is meant."""
+    undo = "\n      compensate: {shell: {command: 'true'}}"
+    (home / "demo.yaml").write_text(
+        DEFINITION.replace("      needs: [fetch]", "      needs: [fetch]" + undo)
+    )
+
+    ended = penstock("pipeline", "run", "demo.yaml")
+
+    assert (ended.code, "warning COMPENSATE_UNUSED" in ended.err.splitlines()[0]) == (0, True)
+
+
+def test_a_missing_secret_says_where_it_comes_from(home: Path, penstock: Penstock) -> None:
+    (home / "demo.yaml").write_text(DEFINITION.replace("params.days", "secrets.days", 1))
+
+    ended = penstock("pipeline", "validate", "demo.yaml")
+
+    assert (ended.code, "set PENSTOCK_SECRET_DAYS" in ended.err) == (2, True)
+
+
+def test_what_a_step_printed_does_not_steer_the_terminal(home: Path, penstock: Penstock) -> None:
+    """A message of several lines is one line; what is undone is called so, and the culprit named."""
+    fails = r"printf 'a\\033[31mb\\n'; false"
+    (home / "demo.yaml").write_text(
+        DEFINITION.replace("test ! -e broken && echo published $ALL", fails).replace(
+            "result: json}", "result: json}\n      compensate: {shell: {command: 'true'}}", 1
+        )
+        + "  on_failure: {compensate: completed-steps}\n"
+    )
+
+    ended = penstock("pipeline", "run", "demo.yaml")
+    shown = penstock("pipeline", "show", runs(penstock)[0]["run"])
+
+    assert "\x1b" not in ended.err + ended.out + shown.out
+    lines = [line.split(maxsplit=1)[1] for line in ended.err.splitlines()]
+    assert "COMPENSATING  fetch" in lines
+    assert "publish: it exited (code 1); its last line was: a\\x1b[31mb" in ended.out
+    assert lines[-1].startswith("FAILED        demo  publish: it exited")
+
+
 def test_the_plan_shows_what_changed(home: Path, penstock: Penstock) -> None:
-    """Against the last version that was run here."""
+    """Against the version that was run last, which need not be the newest."""
     assert "no version of it" in penstock("pipeline", "plan", "demo.yaml").out
     penstock("pipeline", "run", "demo.yaml")
     assert "nothing changed" in penstock("pipeline", "plan", "demo.yaml").out
@@ -204,6 +277,10 @@ def test_the_plan_shows_what_changed(home: Path, penstock: Penstock) -> None:
     planned = json.loads(penstock("pipeline", "plan", "demo.yaml", "--output", "json").out)
 
     assert planned["difference"]["changed"] == ["publish"]
+    penstock("pipeline", "run", "demo.yaml", "--detach")
+    (home / "demo.yaml").write_text(DEFINITION)
+    penstock("pipeline", "run", "demo.yaml", "--detach")
+    assert "nothing changed" in penstock("pipeline", "plan", "demo.yaml").out
     assert [step["stage"] for step in planned["steps"]] == [1, 2, 3]
     assert "fetch --> each" in penstock("pipeline", "graph", "demo.yaml").out
 
@@ -211,7 +288,7 @@ def test_the_plan_shows_what_changed(home: Path, penstock: Penstock) -> None:
 def test_a_run_that_is_not_there_is_named(home: Path, penstock: Penstock) -> None:
     ended = penstock("pipeline", "show", "nothing")
 
-    assert (ended.code, "'nothing'" in ended.err) == (1, True)
+    assert (ended.code, "'nothing'" in ended.err) == (2, True)
 
 
 PROGRAM = [sys.executable, "-c", "from penstock.cli import main; main()", "pipeline"]
@@ -265,12 +342,41 @@ def test_logs_stay_when_the_worker_is_killed(home: Path, penstock: Penstock) -> 
     penstock("pipeline", "cancel", run["run"], "--force")
 
 
-def test_a_step_that_is_not_there_is_not_followed(home: Path, penstock: Penstock) -> None:
+@pytest.mark.parametrize("options", [(), ("--follow",)])
+def test_logs_come_in_the_order_of_the_run(
+    home: Path, penstock: Penstock, options: tuple[str, ...]
+) -> None:
+    """Not by the names of steps; items by number, and what was undone last and backwards."""
+    undo = "\n      compensate: {shell: {command: 'echo undone'}}"
+    steps = DEFINITION.replace("      needs: [fetch]", "      needs: [fetch]" + undo).replace(
+        "result: json}", "result: json}" + undo, 1
+    )
+    (home / "demo.yaml").write_text(steps + "  on_failure: {compensate: completed-steps}\n")
+    (home / "broken").touch()
+    assert penstock("pipeline", "run", "demo.yaml").code == 1
+
+    printed = penstock("pipeline", "logs", runs(penstock)[0]["run"], *options).out
+
+    titles = [line for line in printed.splitlines() if line.startswith("==")]
+    assert titles == [
+        "== fetch, attempt 1",
+        "== each item 0, attempt 1",
+        "== each item 1, attempt 1",
+        *(["== publish, attempt 1"] if not options else []),
+        "== each undo, attempt 1",
+        "== fetch undo, attempt 1",
+    ]
+
+
+@pytest.mark.parametrize("options", [(), ("--follow",)])
+def test_a_step_that_is_not_there_has_no_logs(
+    home: Path, penstock: Penstock, options: tuple[str, ...]
+) -> None:
     penstock("pipeline", "run", "demo.yaml", "--detach")
 
-    ended = penstock("pipeline", "logs", runs(penstock)[0]["run"], "-f", "--step", "fech")
+    ended = penstock("pipeline", "logs", runs(penstock)[0]["run"], *options, "--step", "fech")
 
-    assert (ended.code, "it has fetch, each, publish" in ended.err) == (1, True)
+    assert (ended.code, "it has fetch, each, publish" in ended.err) == (2, True)
 
 
 def until(found: Callable[[], T]) -> T:

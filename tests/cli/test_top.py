@@ -1,8 +1,13 @@
 """`penstock top`: a look at a flow that runs elsewhere."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -106,3 +111,63 @@ def test_a_live_view_ends_with_its_flow(penstock: Penstock) -> None:
     assert ended.code == 0
     assert "flow watched" in ended.out
     assert "the flow has ended" in ended.out
+
+
+PROGRAM = """
+import sys
+from penstock import Flow
+
+def hold(name):
+    print("begun", flush=True)
+    sys.stdin.read(1)
+
+(Flow(sys.argv[1]) | [1] | hold).run(metrics=True)
+"""
+
+
+@contextmanager
+def at_work(name: str, folder: Path) -> Iterator[None]:
+    """A program that runs a flow of that name, and has the directory for its temporary files."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, name],
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == b"begun\n"
+    try:
+        yield
+    finally:
+        program.communicate(b"!")
+    assert program.returncode == 0
+
+
+def top(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """`penstock top` without an address, for a user who has that directory."""
+    command = [str(Path(sys.executable).with_name("penstock")), "top", "--once", *arguments]
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_without_an_address_the_flow_that_runs_is_found_and_several_are_listed(
+    tmp_path: Path,
+) -> None:
+    """Nobody has to remember ports."""
+    with at_work("first", tmp_path):
+        alone = top(tmp_path)
+        with at_work("second", tmp_path):
+            both, told = top(tmp_path), top(tmp_path, "--output", "json")
+    after = list((tmp_path / f"penstock-{os.getuid()}").iterdir())
+
+    assert alone.stdout.startswith("flow first, ")
+    assert "hold" in alone.stdout
+    assert both.stdout.startswith("2 programs run flows; look at one with `penstock top ADDRESS`")
+    assert [
+        row["flow"] for row in sorted(json.loads(told.stdout), key=lambda row: row["flow"])
+    ] == [
+        "first",
+        "second",
+    ]
+    assert after == []

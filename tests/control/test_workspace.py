@@ -175,6 +175,21 @@ def test_what_names_no_run_or_several_is_refused(tmp_path: Path) -> None:
     on(tmp_path, scenario, working=False)
 
 
+def test_a_run_is_found_by_its_beginning_however_long_ago_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages of two here stand for the thousands of a state directory that is used."""
+    monkeypatch.setattr("penstock.control._runs._LISTED", 2)
+
+    async def scenario(workspace: Workspace) -> None:
+        first, _ = await workspace.runs.start("t", parent("a"), {})
+        for _ in range(6):
+            await workspace.runs.start("t", parent("a"), {})
+        assert (await workspace.runs.load("t", first[:13])).record.run == first
+
+    on(tmp_path, scenario, working=False)
+
+
 def test_two_versions_are_compared_step_by_step() -> None:
     """The text of their files counts."""
 

@@ -110,6 +110,6 @@ def test_an_earlier_release_refuses_a_store_of_this_one_and_changes_nothing(
     kept = path.read_bytes()
     monkeypatch.setattr("penstock.store._schema.MIGRATIONS", MIGRATIONS[:-1])
 
-    with pytest.raises(NewerStoreError, match="has schema 2, and this version knows up to 1; use"):
+    with pytest.raises(NewerStoreError, match="has schema 3, and this version knows up to 2; use"):
         asyncio.run(opened())
     assert path.read_bytes() == kept

@@ -55,3 +55,46 @@ def test_it_behaves_as_a_list_with_two_bounds(capacity, capacity_bytes, steps) -
         assert (len(channel.items), channel.bytes) == (len(model), sum(model))
         assert len(model) <= capacity
         assert sum(model) <= capacity_bytes or len(model) == 1
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["put", "put one by one", "take"]), st.integers(1, 200)),
+        max_size=40,
+    )
+)
+def test_the_age_of_the_oldest_is_that_of_one_of_sixteen(steps: list[tuple[str, int]]) -> None:
+    """However many come at once: never too young, and too old by 16 messages at most."""
+    now = 1000.0
+    channel = MemoryChannel("aged", capacity=1 << 20, time=lambda: now)
+    came: list[float] = []
+    taken = 0
+
+    for what, count in steps:
+        now += 1
+        if what == "take":
+            taken += len(channel.get_many_nowait(count))
+        elif what == "put":
+            channel.put_many_nowait([Message(b"x")] * count)
+            came += [now] * count
+        else:
+            for _ in range(count):
+                now += 0.01
+                channel.put_nowait(Message(b"x"))
+                came.append(now)
+        if taken == len(came):
+            assert channel.oldest_age() == 0
+        else:
+            oldest = came[max(0, taken - 16)]
+            assert now - came[taken] <= channel.oldest_age() <= now - oldest
+
+
+def test_waiting_times_are_known_before_all_that_came_at_once_is_taken() -> None:
+    now = 0.0
+    channel = MemoryChannel("waiting", time=lambda: now)
+    channel.put_many_nowait([Message(b"x")] * 500)
+    now = 2.0
+
+    channel.get_many_nowait(100)
+
+    assert channel.wait.quantile(0.5) > 1

@@ -51,6 +51,29 @@ def cancelled(ack: str) -> tuple[FlowReport, ListSource[int]]:
     return asyncio.run(scenario()), source
 
 
+def test_a_crash_can_cost_no_more_than_the_first_stage_holds() -> None:
+    """What waits before it counts as taken, so its capacity says how much; the rest is still the source's."""
+    source = ListSource(range(50))
+
+    async def scenario() -> FlowReport:
+        clock, begun = FakeClock(), 0
+
+        @stage(capacity=4, workers=2)
+        async def hang(number: int) -> int:
+            nonlocal begun
+            begun += 1
+            return await asyncio.Future()
+
+        running = (Flow("early", ack="early", clock=clock) | source | hang | print).start()
+        await clock.settle()
+        assert begun == 2
+        return await running.cancel()
+
+    report = asyncio.run(scenario())
+
+    assert (report.acked, report.lost, len(source.acked)) == (6, 6, 6)
+
+
 def test_what_is_lost_is_counted_and_never_handed_back() -> None:
     """At most once: what was acknowledged and has not ended is given again by nobody."""
     report, source = cancelled("early")

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from penstock import Drop, Flow, PoisonError, RetryPolicy, stage
+from penstock import Drop, Flow, PoisonError, RetryPolicy, stage, tee
 from penstock.base import ConfigError
 from penstock.flow import FatalError, FlowError, FlowFailedError, FlowReport
+from penstock.testing import ListSource
 
 
 async def plus_one(number: int) -> int:
@@ -164,3 +165,19 @@ def test_the_report_prints_as_a_table() -> None:
     assert lines[1].split()[:3] == ["stage", "pool", "taken"]
     assert [line.split()[0] for line in lines[2:4]] == ["plus_one", "lambda"]
     assert report.bottleneck in report.stages
+
+
+def test_a_flow_shows_what_it_is_made_of() -> None:
+    """As it was written, for a REPL."""
+    rows: list[int] = []
+    flow = Flow("shown") | ListSource([1]) | stage(workers=2)(str) | tee(print, []) | rows.append
+
+    assert repr(flow) == "Flow('shown') | ListSource | str | tee | append"
+
+
+def test_an_error_of_a_run_comes_without_what_has_nothing_to_do_with_it() -> None:
+    """Plain code that has no loop running has done nothing wrong by that."""
+    with pytest.raises(ConfigError) as caught:
+        (Flow("wrong") | [1] | 5).run()
+
+    assert caught.value.__context__ is None

@@ -16,8 +16,8 @@ from penstock import Flow, stage
 from penstock.flow import FlowFailedError, NotPicklableError, Stage
 from penstock.flow._chunk import Task
 from penstock.flow._process import WorkerProcess, preparation
-from penstock.flow._wire import Frame
 from penstock.flow._worker_process import Setup
+from penstock.process import Frame
 from tests.flow import process_stages as work
 from tests.flow.left_behind import nothing_new
 

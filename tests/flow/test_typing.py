@@ -14,9 +14,10 @@ GOOD = """
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Any, assert_type
+from typing import Any, Never, assert_type
 
 from penstock import Drop, Flow, merge, route, stage, tee
+from penstock.channels import ChannelSink, ChannelSource, ProcessChannel, ThreadChannel
 from penstock.testing import ListSink, ListSource
 
 
@@ -94,6 +95,26 @@ counted: list[int | Drop] = asyncio.run(lengths(["a"]))
 forked = Flow("forked") | ["a"] | route(initial, {"a": found.append, "b": [print]}, default=sink)
 named = Flow("named") | ["a"] | route(lambda text: text[0], {"a": keep, "b": []}) | print
 teed = Flow("teed") | ["a"] | tee(found.append, sink, save, [])
+assert_type(Flow("sinks") | ["a"] | tee(found.append, keep), Flow[Never])
+assert_type(Flow("copied") | ["a"] | tee(found.append, []), Flow[str])
+assert_type(Flow("copied") | ["a"] | tee(print, [], keep), Flow[str])
+assert_type(Flow("one") | [1] | tee(print, fetch), Flow[Page])
+assert_type(Flow("one") | [1] | tee(fetch, print), Flow[Page])
+assert_type(pulled | tee(print, words), Flow[str])
+assert_type(pulled | tee(print, print, words), Flow[str])
+assert_type(Flow("one") | ["a"] | tee(initial, found.append), Flow[str])
+assert_type(Flow("several") | ["a"] | tee(initial, len), Flow[Any])
+assert_type(Flow("unseen") | ["a"] | tee(found.append, [print]), Flow[Any])
+assert_type(Flow("routed") | ["a"] | route(initial, {"a": found.append, "b": []}), Flow[str])
+assert_type(Flow("routed") | ["a"] | route(initial, {"a": print}, default=[]), Flow[str])
+assert_type(Flow("rest") | ["a"] | route(initial, {"a": found.append}, default=len), Flow[int])
+assert_type(Flow("several") | ["a"] | route(initial, {"a": len, "b": initial}), Flow[Any])
+again: Flow[int] = Flow("said") | ["a"] | route(initial, {"a": len, "b": [initial, len]})
+channel: ThreadChannel[int] = ThreadChannel("numbers")
+into = Flow("into a channel") | ["a"] | len | ChannelSink(channel)
+assert_type(Flow("out of a channel") | ChannelSource(channel) | fetch, Flow[Page])
+with ProcessChannel[Page].join("pages") as joined:
+    assert_type(Flow("joined") | ChannelSource(joined) | words, Flow[str])
 merged = Flow("merged") | merge([1], Flow("inner") | [3] | (lambda n: n * 2)) | fetch | print
 
 for text in (Flow("stream") | ["a b"] | str.split).stream():
@@ -113,6 +134,7 @@ BAD = """
 from collections.abc import Iterator
 
 from penstock import Flow, merge, route, stage, tee
+from penstock.channels import ChannelSink, ChannelSource, ThreadChannel
 from penstock.testing import ListSink, ListSource
 
 
@@ -149,9 +171,16 @@ Flow("sink") | ["a"] | ListSink[int]()  # operator
 Flow("source object") | ListSource([1]) | shout  # operator
 Flow("branch") | [1] | route(parity, {1: shout})  # dict-item
 Flow("branch of a lambda") | [1] | route(lambda number: number, {1: shout})  # dict-item
-Flow("default") | [1] | route(parity, {1: print}, default=shout)  # arg-type
-Flow("tee") | [1] | tee(print, shout)  # arg-type
+Flow("default") | [1] | route(parity, {1: print}, default=shout)  # operator
+Flow("tee") | [1] | tee(print, shout)  # operator
 Flow("merge") | merge([1], [2]) | shout  # operator
+Flow("channel") | ["a"] | ChannelSink(ThreadChannel[int]())  # arg-type
+Flow("from a channel") | ChannelSource(ThreadChannel[int]()) | shout  # operator
+Flow("copy") | [1] | tee(print, []) | shout  # operator
+Flow("after a tee") | ["a"] | tee(print, size) | shout  # operator
+Flow("before a tee") | [1] | tee(shout, print) | print  # operator
+Flow("after a route") | [1] | route(parity, {1: print, 0: []}) | shout  # operator
+Flow("after the default") | [1] | route(parity, {1: print}, default=parity) | shout  # operator
 Flow("decorated") | [1] | stage(workers=2)(shout)  # operator
 Flow("no function") | ["a"] | 3  # operator
 Flow("no source") | 3  # operator

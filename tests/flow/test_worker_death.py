@@ -18,6 +18,7 @@ from penstock.flow._worker_process import OUT_OF_MEMORY
 from penstock.testing import FakeClock
 from tests.flow import gated_stage
 from tests.flow import process_stages as work
+from tests.flow.memory_group import memory_group, run_within
 
 
 def run(function: Any, count: int = 5, **options: Any) -> tuple[list[Any], FlowReport]:
@@ -216,6 +217,18 @@ def test_a_spare_that_dies_unseen_harms_nobody(
         return rows
 
     assert asyncio.run(scenario()) == [5, 0]
+
+
+@pytest.mark.slow
+def test_the_kernel_kills_a_worker_for_memory_and_the_letter_says_so() -> None:
+    """Without a limit of the stage: that of the container is met. The flow itself lives on."""
+    with memory_group() as group:
+        ended = run_within(group)
+
+    assert sorted(ended["rows"]) == [0, 1, 3, 4]
+    [letter] = ended["letters"]
+    assert (letter["payload"], letter["reason"]) == (2, "memory")
+    assert "out of memory: the kernel killed it" in letter["error"]
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,15 @@ import pytest
 
 from penstock import ingest
 from tests.ingest.s3_lake import FILES, S3Lake
+from tests.small_s3 import small_s3
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """A small S3 server."""
-    # Imported here: it takes seconds, and only these tests need it.
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with small_s3() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ filters:
         "the directory /no/where does not exist",
         "two filters are named 'b'",
         "both take from 'p/1'; write one filter with `workers: 2`",
-        "args.targte",
+        "args.targte: unknown key 'targte'; did you mean 'target'?",
         "absent_module:X cannot be imported",
         "'json:loads' is no filter",
     ):

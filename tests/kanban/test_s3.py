@@ -20,6 +20,7 @@ from tests.kanban.s3_board import (
     references,
     uploads_survive_kills,
 )
+from tests.small_s3 import small_s3
 
 pytestmark = pytest.mark.slow
 
@@ -27,20 +28,15 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def options() -> Iterator[dict[str, str]]:
     """How to reach a small S3 server with a bucket in it, with the keys that pipelines take too."""
-    # Imported here: it takes seconds, and only these tests need it.
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    urlopen(Request(f"{endpoint}/bucket", method="PUT")).close()
-    yield {
-        "aws_access_key_id": "test",
-        "aws_secret_access_key": "test",
-        "aws_region": "us-east-1",
-        "aws_allow_http": "true",
-        "aws_endpoint_url": endpoint,
-    }
-    server.stop()
+    with small_s3() as endpoint:
+        urlopen(Request(f"{endpoint}/bucket", method="PUT")).close()
+        yield {
+            "aws_access_key_id": "test",
+            "aws_secret_access_key": "test",
+            "aws_region": "us-east-1",
+            "aws_allow_http": "true",
+            "aws_endpoint_url": endpoint,
+        }
 
 
 @pytest.fixture(scope="module")

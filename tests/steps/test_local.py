@@ -1,12 +1,15 @@
 """Steps of type `shell` and `python`: processes, their logs, their results."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from penstock.steps import LocalExecutor, Logs, PythonExecutor, ShellExecutor
 from penstock.workflow import executor, record
+from tests.process.test_child import _until_logged
 from tests.steps.attempts import attempt, finished, place, work
 
 
@@ -213,3 +216,33 @@ def test_a_script_is_the_one_of_the_pinned_version(python: LocalExecutor) -> Non
     asked = work("python", script="s.py", args={"a": 4}, files={"s.py": script})
 
     assert attempt(python, asked).result == 8
+
+
+ENGINE = """
+import asyncio, sys
+from pathlib import Path
+from penstock.steps import ShellExecutor
+from tests.steps.attempts import finished, place, work
+asked = work("shell", command="(sleep 600; true) & echo $!; sleep 600; true")
+asyncio.run(finished(ShellExecutor(place(Path(sys.argv[1]))), asked))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="environments are read from /proc")
+def test_what_a_killed_process_left_of_a_job_has_ended_when_it_is_taken_over(
+    tmp_path: Path,
+) -> None:
+    """Else the next attempt would run beside the last one, and a cancel would be confirmed too early."""
+    doer = ShellExecutor(place(tmp_path))
+    handle = doer.handle(work("shell", command="true"))
+    log = tmp_path / "state" / "logs" / "run" / "step.1.log"
+    with subprocess.Popen([sys.executable, "-c", ENGINE, str(tmp_path)]) as killed:
+        asyncio.run(_until_logged(log, "\n"))
+        left = int(log.read_text())
+        killed.kill()
+    assert living(left)
+
+    known = asyncio.run(doer.reattach(handle))
+
+    assert (known, living(left)) == (False, False)

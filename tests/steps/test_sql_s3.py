@@ -13,18 +13,14 @@ from deltalake import DeltaTable
 from penstock.steps import SqlExecutor
 from penstock.workflow import executor
 from tests.engines.conftest import make_bucket
+from tests.small_s3 import small_s3
 from tests.steps.attempts import attempt, place, work
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """A small S3 server."""
-    # Imported here: it takes seconds, and only these tests need it.
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with small_s3() as endpoint:
+        yield endpoint
 
 
 @dataclass(frozen=True)

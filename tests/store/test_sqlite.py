@@ -169,6 +169,24 @@ def test_a_full_disk_is_an_error_and_no_damage(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_the_last_event_cannot_be_deleted(tmp_path: Path) -> None:
+    """Its position would be given again, and consumers that are past it would miss what comes."""
+
+    async def main() -> None:
+        async with opened(tmp_path) as stores:
+            await create_many(stores, 3)
+            database = stores.runs._database  # type: ignore[attr-defined]
+            await database.write(lambda db, _: db.execute("DELETE FROM outbox WHERE position < 3"))
+            for condition in ("position = 3", "TRUE"):
+                delete = f"DELETE FROM outbox WHERE {condition}"
+                with pytest.raises(StoreUnavailableError, match="the last event stays"):
+                    await database.write(lambda db, _, text=delete: db.execute(text))
+            await create(stores, "later")
+            assert [each.position for each in await stores.outbox.read(after=0, limit=9)] == [3, 4]
+
+    asyncio.run(main())
+
+
 def test_the_time_of_the_store_never_goes_back(tmp_path: Path) -> None:
     """A lease that has run out stays so when the machine's clock is set back."""
 

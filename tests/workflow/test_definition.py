@@ -87,6 +87,7 @@ def test_a_bad_expression_is_shown_at_its_column() -> None:
     ("text", "code"),
     [
         ("${{ nothing.at.all }}", "UNKNOWN_NAME"),
+        ("${{ run.name }}", "UNKNOWN_NAME"),
         ("${{ params.none }}", "UNKNOWN_PARAMETER"),
         ("${{ steps.none.outputs }}", "UNKNOWN_STEP"),
         ("${{ steps.other.outputs }}", "NOT_UPSTREAM"),
@@ -105,6 +106,15 @@ def test_results_of_steps_further_up_may_be_used() -> None:
         f"{HEAD}    a: {{{DO}}}\n    b: {{needs: [a], {DO}}}\n"
         "    c: {needs: [b], shell: {command: '${{ steps.a.outputs.x }}'}}\n"
     )
+
+
+def test_what_a_step_has_is_known_before_it_runs() -> None:
+    found = only(
+        f"    a: {{{DO}}}\n    b: {{needs: [a], shell: {{command: '${{{{ steps.a.output.x }}}}'}}}}\n"
+    )
+
+    assert found.code == "UNKNOWN_NAME"
+    assert "did you mean 'outputs'?" in found.hint
 
 
 def test_the_item_of_a_map_is_known_inside_it() -> None:

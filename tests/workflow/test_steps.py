@@ -61,6 +61,23 @@ def test_the_budget_of_the_run_ends_retries_too() -> None:
     run.send(event.AttemptFailed(ref("a", 2), broken(ErrorClass.TRANSIENT)))
 
     assert run.state.state == "FAILED"
+    assert run.state.failure is not None
+    assert run.state.failure.message.endswith("the run has used up its retry budget of 1")
+
+
+@pytest.mark.parametrize(
+    ("attempts", "said"),
+    [(2, "wrong; not tried again, as 'data' is not in retry_on"), (1, "wrong")],
+)
+def test_attempts_that_are_left_and_of_no_use_are_explained(attempts: int, said: str) -> None:
+    """Who wrote `maximum_attempts` wonders why there was but one."""
+    run = retrying(attempts)
+
+    run.send(event.AttemptFailed(ref("a"), broken()))
+
+    failure = run.state.failure
+    assert failure is not None
+    assert failure.message == said
 
 
 def test_a_step_that_takes_its_worker_with_it_is_given_up_at_the_fourth_time() -> None:

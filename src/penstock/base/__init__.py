@@ -6,7 +6,7 @@ Promises: nothing here does I/O on import, keeps global state, or knows another 
 """
 
 from penstock.base._clock import Clock, SystemClock
-from penstock.base._config import Config, Duration, Size, TextOptions, suggest
+from penstock.base._config import Config, Duration, Size, TextOptions, problems_of, suggest
 from penstock.base._document import Document, parse_yaml, read_yaml
 from penstock.base._errors import ConfigError, MissingExtraError, PenstockError, Problem
 from penstock.base._failpoints import FailpointError, Failpoints
@@ -37,6 +37,7 @@ __all__ = [
     "parse_duration",
     "parse_size",
     "parse_yaml",
+    "problems_of",
     "read_yaml",
     "suggest",
 ]

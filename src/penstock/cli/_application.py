@@ -448,14 +448,15 @@ def top(
     address: Annotated[
         str,
         typer.Argument(
-            metavar="[HOST:PORT]", help="Where a flow, or a program, serves its metrics."
+            metavar="[HOST:PORT]",
+            help="Where a flow, or a program, serves its metrics; by default the flows of this user are looked for.",
         ),
-    ] = "127.0.0.1:9464",
+    ] = "",
     every: Annotated[float, typer.Option("--every", help="Seconds between two looks.")] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Look once.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show the stages of a running flow, live: what waits, how fast, how busy, what failed."""
+    """Show the stages of a running flow, live: what waits, how fast, how busy, what failed; of several, list them."""
     perform_command("_top", address=address, every=every, once=once, output=output)
 
 

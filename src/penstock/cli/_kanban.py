@@ -146,7 +146,7 @@ def show(*, token: str, config: Path | None, output: Output) -> int:
              "data": data, "fields": found.fields, "history": history}
         )  # fmt: skip
         return DONE
-    sys.stdout.write(f"{found.id} is {word} in {pipe}, {found.attempts} failed attempts there\n")
+    sys.stdout.write(f"{found.id} is {word} in {pipe}, failed attempts there: {found.attempts}\n")
     for reference in found.data:
         sys.stdout.write(f"data  {reference.path}  {reference.size:,} bytes  {reference.sha256}\n")
     if found.reason:

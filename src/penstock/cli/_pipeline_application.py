@@ -60,7 +60,7 @@ def graph(file: File, output: OutputOption = Output.TABLE) -> None:
 
 @pipelines.command()
 def plan(file: File, state_dir: StateDir = None, output: OutputOption = Output.TABLE) -> None:
-    """Show what would run in which order, and what changed since the last version."""
+    """Show what would run in which order, and what changed since the version that was run last."""
     perform_command("_pipeline_definition", "plan", file=file, state_dir=state_dir, output=output)
 
 
@@ -126,9 +126,12 @@ def resume(
 
 
 @pipelines.command()
-def retry(
+def retry(  # noqa: PLR0913, PLR0917 - the options of one command
     run: Run,
     detach: Detach = False,
+    events: Events = None,
+    webhook: Webhook = None,
+    webhook_secret: WebhookSecret = "webhook",  # noqa: S107 - its name
     state_dir: StateDir = None,
     log_level: Level = LogLevel.WARNING,
     output: OutputOption = Output.TABLE,
@@ -141,6 +144,9 @@ def retry(
         from_step="",
         file=None,
         detach=detach,
+        events=events,
+        webhook=webhook or [],
+        webhook_secret=webhook_secret,
         state_dir=state_dir,
         log_level=log_level,
         output=output,
@@ -148,7 +154,7 @@ def retry(
 
 
 @pipelines.command()
-def restart(
+def restart(  # noqa: PLR0913, PLR0917 - the options of one command
     run: Run,
     from_step: Annotated[
         str, typer.Option("--from", metavar="STEP", help="Run this step and all behind it again.")
@@ -158,6 +164,9 @@ def restart(
         typer.Option("--file", help="Go on with this version; else with that of the run."),
     ] = None,
     detach: Detach = False,
+    events: Events = None,
+    webhook: Webhook = None,
+    webhook_secret: WebhookSecret = "webhook",  # noqa: S107 - its name
     state_dir: StateDir = None,
     log_level: Level = LogLevel.WARNING,
     output: OutputOption = Output.TABLE,
@@ -170,6 +179,9 @@ def restart(
         from_step=from_step,
         file=file,
         detach=detach,
+        events=events,
+        webhook=webhook or [],
+        webhook_secret=webhook_secret,
         state_dir=state_dir,
         log_level=log_level,
         output=output,

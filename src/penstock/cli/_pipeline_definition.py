@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.cli._exits import DONE, USAGE
 from penstock.cli._output import Output
-from penstock.cli._pipeline_files import TENANT, read_definition, settings
+from penstock.cli._pipeline_files import TENANT, read_definition, settings, tell_findings
 from penstock.cli._printing import print_json, print_table
 from penstock.control import Difference, difference, open_workspace
 from penstock.workflow import Pipeline, validation
@@ -24,6 +24,8 @@ def validate(*, files: Sequence[Path], output: Output) -> int:
         except validation.DefinitionError as error:
             broken.append(error)
         else:
+            if output is Output.TABLE:
+                tell_findings(file, pipeline)
             rows.append(
                 {
                     "pipeline": pipeline.name,
@@ -73,11 +75,13 @@ def plan(*, file: Path, state_dir: Path | None, output: Output) -> int:
             {
                 "pipeline": pipeline.name,
                 "digest": pipeline.digest,
+                "warnings": [asdict(found) for found in pipeline.findings],
                 "steps": rows,
                 "difference": asdict(changed) if changed else None,
             }
         )
         return DONE
+    tell_findings(file, pipeline)
     sys.stdout.write(f"{pipeline.name}, version {pipeline.digest[:12]}\n\n")
     shown = [{**row, "needs": ", ".join(row["needs"])} for row in rows]
     print_table(shown, ("stage", "step", "type", "needs"), empty="")
@@ -87,10 +91,10 @@ def plan(*, file: Path, state_dir: Path | None, output: Output) -> int:
 
 async def _changed(pipeline: Pipeline, state_dir: Path | None, file: Path) -> Difference | None:
     async with open_workspace(settings(state_dir, file)) as workspace:
-        versions = await workspace.stores.archive.versions(TENANT, pipeline.name)
-        if not versions:
+        runs = await workspace.stores.archive.runs(TENANT, pipeline=pipeline.name, limit=1)
+        if not runs:
             return None
-        last = await workspace.stores.archive.version(TENANT, versions[0].digest)
+        last = await workspace.stores.archive.version(TENANT, runs[0].digest)
         return difference(last, pipeline)
 
 
@@ -98,7 +102,7 @@ def _sentence(changed: Difference | None) -> str:
     if changed is None:
         return "\nno version of it was run here before\n"
     if not changed.text:
-        return "\nnothing changed since the last version\n"
+        return "\nnothing changed since the version that was run last\n"
     parts = [
         f"{word} {', '.join(names)}"
         for word, names in (
@@ -109,7 +113,7 @@ def _sentence(changed: Difference | None) -> str:
         if names
     ]
     head = "; ".join(parts) or "no step changed"
-    return f"\nsince the last version: {head}\n" + "\n".join(changed.text) + "\n"
+    return f"\nsince the version that was run last: {head}\n" + "\n".join(changed.text) + "\n"
 
 
 def _levels(pipeline: Pipeline) -> list[dict[str, Any]]:

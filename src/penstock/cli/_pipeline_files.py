@@ -2,12 +2,14 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from penstock.base import ConfigError, Problem
+from penstock.cli._printing import printable
 from penstock.cli._run import failpoints
 from penstock.control import WorkspaceSettings
 from penstock.steps import check_duckdb
@@ -55,8 +57,15 @@ def read_definition(file: Path) -> Pipeline:
     Raises:
         DefinitionError: All that is wrong with it.
     """
-    checks = validation.Checks(secrets().keys(), {"duckdb": check_duckdb})
+    way_in = f"set {_SECRET}{{NAME}}"
+    checks = validation.Checks(secrets().keys(), {"duckdb": check_duckdb}, way_in)
     return Pipeline.from_file(file, checks=checks)
+
+
+def tell_findings(file: Path, pipeline: Pipeline) -> None:
+    """Say on standard error what a valid definition does not do as it may be meant."""
+    for found in pipeline.findings:
+        sys.stderr.write(printable(f"{file}:{found}") + "\n")
 
 
 def settings(state_dir: Path | None, file: Path | None = None) -> WorkspaceSettings:

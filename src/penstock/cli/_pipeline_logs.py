@@ -36,9 +36,7 @@ async def _read(
 ) -> list[tuple[record.AttemptRef, dict[str, object]]]:
     found = (await workspace.runs.load(TENANT, run)).record.run
     parts = []
-    for ref in workspace.logs.attempts(found):
-        if step and ref.step != step:
-            continue
+    for ref in await workspace.logged(TENANT, found, step=step):
         data, at = b"", offset
         while (chunk := workspace.logs.read(found, ref, offset=at)).data:
             data, at = data + chunk.data, chunk.offset

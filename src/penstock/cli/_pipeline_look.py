@@ -11,7 +11,7 @@ from typing import TypeVar
 from penstock.cli._exits import DONE
 from penstock.cli._output import Output
 from penstock.cli._pipeline_files import TENANT, settings
-from penstock.cli._printing import print_json, print_table
+from penstock.cli._printing import print_json, print_table, printable
 from penstock.control import RunView, Workspace, open_workspace
 
 T = TypeVar("T")
@@ -120,10 +120,16 @@ def _head(view: RunView) -> str:
     lines = [
         f"run {view.run} of {view.pipeline}, version {view.digest[:12]}",
         f"{view.state}{compensation}{ended}; the pipeline is {view.phase}",
-        *([view.message] if view.message else []),
+        *([reason_of(view)] if view.message else []),
         "parameters: " + (", ".join(f"{k}={v}" for k, v in view.params.items()) or "none"),
     ]
-    return "\n".join(lines) + "\n\n"
+    return "\n".join(map(printable, lines)) + "\n\n"
+
+
+def reason_of(view: RunView) -> str:
+    """Why the run failed, in one line, with the step that did; empty where it did not."""
+    message = " ".join(view.message.split())
+    return f"{view.failed_step}: {message}" if view.failed_step else message
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

@@ -10,8 +10,16 @@ from pathlib import Path
 
 from penstock.cli._exits import DONE, FAILED, INTERRUPTED
 from penstock.cli._output import LogLevel, Output
-from penstock.cli._pipeline_files import TENANT, parameters, read_definition, settings, webhooks
-from penstock.cli._printing import print_json
+from penstock.cli._pipeline_files import (
+    TENANT,
+    parameters,
+    read_definition,
+    settings,
+    tell_findings,
+    webhooks,
+)
+from penstock.cli._pipeline_look import reason_of
+from penstock.cli._printing import print_json, printable
 from penstock.control import RunView, Workspace, WorkspaceSettings, open_workspace
 from penstock.telemetry import setup_logs
 from penstock.workflow import domain, errors
@@ -39,6 +47,8 @@ def run(  # noqa: PLR0913 - the options of one command
     """Start a run and see it to its end."""
     pipeline = read_definition(file)
     pipeline.require_runnable()
+    if output is Output.TABLE:
+        tell_findings(file, pipeline)
     values = parameters(pipeline, param)
 
     async def begin(workspace: Workspace) -> list[str]:
@@ -46,8 +56,7 @@ def run(  # noqa: PLR0913 - the options of one command
         _tell(f"run {found}" + ("" if created else " (of that key before)"), output)
         return [found]
 
-    hooks = webhooks(webhook, webhook_secret)
-    chosen = replace(settings(state_dir, file), events_file=events, webhooks=hooks)
+    chosen = _telling(settings(state_dir, file), events, webhook, webhook_secret)
     return _perform(chosen, begin, log_level, output, detach=detach)
 
 
@@ -71,17 +80,19 @@ def resume(
             await workspace.engine.resume(TENANT, known.record.run)
         return [known.record.run]
 
-    hooks = webhooks(webhook, webhook_secret)
-    chosen = replace(settings(state_dir), events_file=events, webhooks=hooks)
+    chosen = _telling(settings(state_dir), events, webhook, webhook_secret)
     return _perform(chosen, begin, log_level, output)
 
 
-def restart(
+def restart(  # noqa: PLR0913 - the options of one command
     *,
     run: str,
     from_step: str,
     file: Path | None,
     detach: bool,
+    events: Path | None,
+    webhook: Sequence[str],
+    webhook_secret: str,
     state_dir: Path | None,
     log_level: LogLevel,
     output: Output,
@@ -94,7 +105,8 @@ def restart(
         _tell(f"run {found}", output)
         return [found]
 
-    return _perform(settings(state_dir, file), begin, log_level, output, detach=detach)
+    chosen = _telling(settings(state_dir, file), events, webhook, webhook_secret)
+    return _perform(chosen, begin, log_level, output, detach=detach)
 
 
 def cancel(
@@ -122,6 +134,13 @@ def cancel(
     else:
         sys.stdout.write(f"run {view.run} is {view.state}\n")
     return DONE
+
+
+def _telling(
+    chosen: WorkspaceSettings, events: Path | None, webhook: Sequence[str], secret: str
+) -> WorkspaceSettings:
+    """The settings with those who are told what happens."""
+    return replace(chosen, events_file=events, webhooks=webhooks(webhook, secret))
 
 
 def _perform(
@@ -204,17 +223,29 @@ async def _show(workspace: Workspace, run: str, after: int, output: Output) -> i
     for told in await workspace.stores.archive.events(TENANT, run, after=after):
         after = told.event.seq
         if told.event.kind in _SHOWN:
-            reason = told.event.data.get("message") or told.event.data.get("reason") or ""
-            subject = told.event.step or told.pipeline
-            line = f"{told.event.at:%H:%M:%S}  {told.event.state:<10}  {subject}  {reason}"
-            _tell(line.rstrip(), output)
+            _tell(_line(told.event, told.pipeline), output)
     return after
 
 
-_SHOWN = frozenset(domain.DomainKind) - {
-    domain.DomainKind.STEP_READY,
-    domain.DomainKind.QUEUED,
+_KIND = domain.DomainKind
+_SHOWN = frozenset(_KIND) - {_KIND.STEP_READY, _KIND.QUEUED}
+
+_WORDS = {
+    _KIND.STEP_COMPENSATING: "COMPENSATING",
+    _KIND.STEP_COMPENSATION_FAILED: "COMPENSATION FAILED",
+    _KIND.STEP_STOP_UNCONFIRMED: "STOP UNCONFIRMED",
+    _KIND.COMPENSATION_RESUMED: "COMPENSATING",
+    _KIND.COMPENSATION_ENDED: "COMPENSATION ENDED",
 }
+"""Where the state, which is as it was, does not say what happened."""
+
+
+def _line(told: domain.DomainEvent, pipeline: str) -> str:
+    reason = " ".join(str(told.data.get("message") or told.data.get("reason") or "").split())
+    if failed := told.data.get("failed_step"):
+        reason = f"{failed}: {reason}"
+    word = _WORDS.get(told.kind, told.state)
+    return printable(f"{told.at:%H:%M:%S}  {word:<12}  {told.step or pipeline}  {reason}".rstrip())
 
 
 def _tell(line: str, output: Output) -> None:
@@ -227,4 +258,4 @@ def _print_ends(views: Sequence[RunView]) -> None:
     if not views:
         sys.stdout.write("no run is open\n")
     for view in views:
-        sys.stdout.write(f"{view.run}  {view.state}  {view.message}".rstrip() + "\n")
+        sys.stdout.write(printable(f"{view.run}  {view.state}  {reason_of(view)}".rstrip()) + "\n")

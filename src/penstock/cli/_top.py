@@ -4,7 +4,8 @@ import re
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
@@ -14,12 +15,16 @@ from penstock.base import PenstockError
 from penstock.cli._exits import DONE
 from penstock.cli._output import Output
 from penstock.cli._printing import print_json, print_table
+from penstock.telemetry import TelemetryServer
 
 _SAMPLE = re.compile(r"penstock_flow_(\w+)\{(.*)\} (\S+)")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _ESCAPES = {r"\\": "\\", r"\"": '"', r"\n": "\n"}
 _CLEAR = "\x1b[2J\x1b[H"
 _TIMEOUT_S = 5.0
+_USUAL = "127.0.0.1:9464"
+_HINT = "start one with `flow.run(metrics=True)`, or give the address of another"
+_LISTED = ("address", "pid", "flow", "elapsed", "pulled", "delivered", "dead", "in_flight")
 _STATES = ("pulled", "extra", "delivered", "filtered", "dead", "in_flight")
 _COLUMNS = (
     "stage", "pool", "queue", "per_s", "busy", "blocked", "p50", "p99", "wait_p99", "oldest", "retries", "dead",
@@ -57,8 +62,23 @@ class Seen:
     stages: dict[str, Stage] = field(default_factory=lambda: defaultdict(Stage))
 
 
+@dataclass(frozen=True)
+class Running:
+    """A program that serves its flows."""
+
+    address: str
+    pid: int
+    flows: Mapping[str, Seen]
+
+
 def command(*, address: str, every: float, once: bool, output: Output) -> int:
-    """Look again and again, until interrupted or until the flow has ended."""
+    """Look again and again, until interrupted or until the flow has ended; without an address at the only one there is."""
+    if not address:
+        running = find()
+        if len(running) > 1:
+            _list(running, output)
+            return DONE
+        address = running[0].address if running else _USUAL
     before: Mapping[str, Seen] = {}
     while True:
         try:
@@ -83,17 +103,25 @@ def look(address: str) -> dict[str, Seen]:
     """
     url = address if address.startswith(("http://", "https://")) else f"http://{address}"
     url = url if url.rstrip("/").endswith("/metrics") else f"{url.rstrip('/')}/metrics"
-    hint = "start one with `flow.run(metrics='127.0.0.1:9464')`, or give the address of another"
     try:
         with urlopen(Request(url), timeout=_TIMEOUT_S) as answer:  # noqa: S310 - http, as made above
             text = answer.read().decode()
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        raise NoFlowError(f"no flow answers at {url}: {reason}; {hint}") from error
+        raise NoFlowError(f"no flow answers at {url}: {reason}; {_HINT}") from error
     flows = read(text)
     if not flows:
-        raise NoFlowError(f"what answers at {url} runs no flow; {hint}")
+        raise NoFlowError(f"what answers at {url} runs no flow; {_HINT}")
     return flows
+
+
+def find() -> list[Running]:
+    """The programs of this user that run flows now, by address."""
+    found = []
+    for address, pid in sorted(TelemetryServer.running().items()):
+        with suppress(NoFlowError):
+            found.append(Running(address, pid, look(address)))
+    return found
 
 
 def read(text: str) -> dict[str, Seen]:
@@ -122,6 +150,27 @@ def _note(stage: Stage, name: str, labels: Mapping[str, str], value: float) -> N
 
 def _unescaped(text: str) -> str:
     return re.sub(r"\\.", lambda found: _ESCAPES.get(found[0], found[0]), text)
+
+
+def _list(running: Sequence[Running], output: Output) -> None:
+    rows = [
+        {
+            "address": one.address,
+            "pid": str(one.pid),
+            "flow": name,
+            "elapsed": round(seen.elapsed),
+            **seen.messages,
+        }
+        for one in running
+        for name, seen in one.flows.items()
+    ]
+    if output is Output.JSON:
+        print_json(rows)
+        return
+    sys.stdout.write(
+        f"{len(running)} programs run flows; look at one with `penstock top ADDRESS`\n"
+    )
+    print_table(rows, _LISTED, empty="")
 
 
 def _show(

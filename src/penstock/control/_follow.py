@@ -1,7 +1,7 @@
 """Logs as they grow."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 from penstock.base import Clock
@@ -38,7 +38,7 @@ async def follow_logs(
         # Looked at first: what was printed before the end is in the log when the end is kept.
         over = _over(kept, step)
         found = await asyncio.to_thread(logs.attempts, run)
-        for ref in sorted(found, key=_place_in(kept)):
+        for ref in in_order_of(kept, found):
             if step and ref.step != step:
                 continue
             while True:
@@ -53,13 +53,15 @@ async def follow_logs(
         await clock.sleep(_LOOK_S)
 
 
-def _place_in(kept: RunRecord) -> Callable[[record.AttemptRef], tuple[bool, int]]:
-    """What comes first of all that was printed between two looks: as the run goes, compensation last."""
+def in_order_of(kept: RunRecord, found: Iterable[record.AttemptRef]) -> list[record.AttemptRef]:
+    """Attempts as the run goes through them: compensation last, and that from the last step back."""
     places = {name: place for place, name in enumerate(kept.graph.order)}
-    return lambda ref: (
-        ref.undo,
-        places.get(ref.step, -1),
-    )  # an earlier version may have had others
+
+    def place_of(ref: record.AttemptRef) -> tuple[bool, int, record.AttemptRef]:
+        place = places.get(ref.step, -1)  # an earlier version may have had others
+        return ref.undo, -place if ref.undo else place, ref
+
+    return sorted(found, key=place_of)
 
 
 def _over(kept: RunRecord, step: str) -> bool:

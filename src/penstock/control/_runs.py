@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +30,8 @@ _VALID = states.VersionState.VALIDATED
 class RunNotFoundError(PenstockError):
     """There is no such run in this state directory, or the beginning of its id fits several."""
 
+    exit_code = 2
+
     run: str
     matches: tuple[str, ...] = ()
 
@@ -41,6 +44,8 @@ class RunNotFoundError(PenstockError):
 @dataclass(eq=False)
 class StepNotFoundError(PenstockError):
     """The run has no step of that name."""
+
+    exit_code = 2
 
     run: str
     step: str
@@ -98,6 +103,11 @@ class RunView:
 
     compensation: str
     message: str
+    """Why it failed."""
+
+    failed_step: str
+    """The first step that did; empty where the run itself did, or none."""
+
     params: Mapping[str, Any]
     created_at: datetime
     ended_at: datetime | None
@@ -173,24 +183,26 @@ class Runs:
         Raises:
             RunNotFoundError: There is no such run.
         """
-        try:
-            return await self._stores.runs.load(tenant, await self.find(tenant, run))
-        except LookupError as error:
-            raise RunNotFoundError(run) from error
+        with suppress(LookupError):
+            return await self._stores.runs.load(tenant, run)
+        return await self._stores.runs.load(tenant, await self.find(tenant, run))
 
     async def find(self, tenant: str, run: str) -> str:
-        """Return the whole id of a run from its beginning.
+        """Return the whole id of a run from its beginning, however long ago it was.
 
         Raises:
             RunNotFoundError: None fits, or several do.
         """
-        known = await self._stores.archive.runs(tenant, limit=_LISTED)
-        found = tuple(each.run for each in known if each.run.startswith(run))
+        found: list[str] = []
+        last = ""
+        while page := await self._stores.archive.runs(tenant, after=last, limit=_LISTED):
+            found += [each.run for each in page if each.run.startswith(run)]
+            last = page[-1].run
         if run in found:
             return run
-        if len(found) > 1:
-            raise RunNotFoundError(run, found)
-        return found[0] if found else run
+        if len(found) != 1:
+            raise RunNotFoundError(run, tuple(found))
+        return found[0]
 
     async def view(self, tenant: str, run: str) -> RunView:
         """Return a run and its steps, for people.
@@ -211,6 +223,7 @@ class Runs:
             str(phase(_VALID, kept)),
             str(kept.compensation),
             kept.failure.message if kept.failure else "",
+            kept.failed_step,
             stored.params,
             told[0].at,
             kept.now if kept.state.final else None,

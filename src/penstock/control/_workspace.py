@@ -1,7 +1,7 @@
 """A state directory, opened."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,8 +10,8 @@ from typing import Final
 
 from penstock.base import Clock, Failpoints, SystemClock
 from penstock.control._catalogue import Catalogue
-from penstock.control._follow import follow_logs
-from penstock.control._runs import Runs
+from penstock.control._follow import follow_logs, in_order_of
+from penstock.control._runs import Runs, StepNotFoundError
 from penstock.engines import EmbeddedEngine, EngineSettings
 from penstock.events import AuditSink, EventSink, JsonLinesSink, Relay, WebhookSink
 from penstock.steps import (
@@ -80,6 +80,19 @@ class Workspace:
     """By consumer: what is sent while somebody works here."""
 
     clock: Clock = field(default_factory=SystemClock)
+
+    async def logged(self, tenant: str, run: str, *, step: str = "") -> Sequence[record.AttemptRef]:
+        """Return the attempts that have a log, of one step or of all, in the order of the run.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            StepNotFoundError: It has no such step.
+        """
+        kept = (await self.runs.load(tenant, run)).record
+        if step and step not in kept.steps:
+            raise StepNotFoundError(kept.run, step, kept.graph.order)
+        found = in_order_of(kept, await asyncio.to_thread(self.logs.attempts, kept.run))
+        return [ref for ref in found if not step or ref.step == step]
 
     def follow_logs(
         self, tenant: str, run: str, *, step: str = "", offset: int = 0

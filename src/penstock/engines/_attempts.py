@@ -201,7 +201,9 @@ class Attempts:
             return None
         if ref.item != record.WHOLE and starts[0].ref.step != ref.step:
             return None
-        holding = Holding(replace(ended.lease, attempt=starts[0], fence=1, handle=None))
+        tenant, name = ended.place
+        lease = store.Lease(tenant, name, starts[0], ended.lease.worker, 1, ended.lease.until)
+        holding = Holding(lease)
         try:
             await self._name(holding, run)
         except (errors.ExpressionError, LookupError):

@@ -10,6 +10,7 @@ from typing import Any, Final
 INLINE_BYTES: Final = 64 * 1024
 """Largest result, as JSON, that is kept in its row."""
 
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _REFERENCE: Final = "$penstock.result"
 
 
@@ -24,7 +25,9 @@ class Payloads:
 
         The first is the value, or a reference to it, durable by then.
         """
-        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        if value is None:
+            return None, None
+        text = _JSON.encode(value)
         data, read = text.encode(), json.loads(text)
         if len(data) <= INLINE_BYTES:
             return value, await self.get(read)

@@ -1,9 +1,9 @@
 """Where a flow divides and where it comes together, as a user writes it."""
 
-from collections.abc import AsyncIterable, Callable, Hashable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Coroutine, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, Generic, TypeVar, overload
+from typing import Any, Final, Generic, Never, TypeVar, overload
 
 from penstock.base import ConfigError, Problem
 from penstock.flow._errors import PoisonError
@@ -14,6 +14,8 @@ from penstock.flow._stage import BatchStage, Stage, as_stage
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 U_co = TypeVar("U_co", covariant=True)
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 Parts = tuple[Any, ...]
 
 
@@ -49,19 +51,19 @@ class UnknownBranchError(PoisonError):
 
 
 @dataclass(frozen=True)
-class Fork(Generic[T_contra, U_co]):
+class Fork(Generic[T_contra]):
     """A part that hands messages to branches: to the one that `choose` names, or to all without it."""
 
     stage: Stage[..., Any]
     choose: Callable[[Any], Hashable] | None
     branches: tuple[tuple[Hashable, Parts], ...]
 
-    def with_branches(self, branches: Iterable[Parts]) -> "Fork[T_contra, U_co]":
+    def with_branches(self, branches: Iterable[Parts]) -> "Fork[T_contra]":
         """The same with other parts in its branches."""
         keys = [key for key, _ in self.branches]
         return Fork(self.stage, self.choose, tuple(zip(keys, branches, strict=True)))
 
-    def with_function(self, other: Any) -> "Fork[T_contra, U_co]":
+    def with_function(self, other: Any) -> "Fork[T_contra]":
         """The same route with another function.
 
         Raises:
@@ -74,6 +76,14 @@ class Fork(Generic[T_contra, U_co]):
         return Fork(_fork_stage(function, self.stage.name), function, self.branches)
 
 
+class Passing(Fork[T_contra]):
+    """For type checkers, what only ever is a `Fork`: messages flow on from it as they came, or not at all."""
+
+
+class Giving(Fork[T_contra], Generic[T_contra, R_co]):
+    """For type checkers, what only ever is a `Fork`: what flows on is what one function gives that returns `R_co`."""
+
+
 @dataclass(frozen=True)
 class Merge(Generic[U_co]):
     """Several sources as one: each an iterable, a `Source`, or a flow without a sink."""
@@ -82,18 +92,49 @@ class Merge(Generic[U_co]):
 
 
 Branch = (
-    Callable[[T], Any]
-    | BatchStage[T, Any, Any]
-    | Sink[T]
-    | Fork[T, Any]
-    | list[Any]
-    | tuple[Any, ...]
+    Callable[[T], Any] | BatchStage[T, Any, Any] | Sink[T] | Fork[T] | list[Any] | tuple[Any, ...]
 )
 """What `route` and `tee` take: of parts in a list, types are not checked."""
 
+Ending = (
+    Callable[[T], None]
+    | Callable[[T], Coroutine[Any, Any, None]]
+    | Sink[T]
+    | BatchStage[T, Never, Any]
+)
+"""A branch from which nothing flows on."""
 
 Mixed = Callable[..., None] | Stage[..., Any] | Sink[Any] | list[Any] | tuple[Any, ...]
 """For what a type checker cannot see through: a lambda over branches of several kinds."""
+
+
+@overload
+def route(  # type: ignore[overload-overlap] # the first that fits is meant: an end is a branch, too
+    function: Callable[[T], Hashable],
+    branches: Mapping[Any, Ending[T]],
+    *,
+    name: str | None = None,
+) -> Giving[T, None]: ...
+
+
+@overload
+def route(  # type: ignore[overload-overlap] # the first that fits is meant: an end is a branch, too
+    function: Callable[[T], Hashable],
+    branches: Mapping[Any, Ending[T]],
+    *,
+    default: Callable[[T], R],
+    name: str | None = None,
+) -> Giving[T, R]: ...
+
+
+@overload
+def route(
+    function: Callable[[T], Hashable],
+    branches: Mapping[Any, Ending[T] | list[Never]],
+    *,
+    default: Ending[T] | list[Never] | None = None,
+    name: str | None = None,
+) -> Passing[T]: ...
 
 
 @overload
@@ -103,7 +144,7 @@ def route(
     *,
     default: Branch[T] | None = None,
     name: str | None = None,
-) -> Fork[T, Any]: ...
+) -> Fork[T]: ...
 
 
 @overload
@@ -113,7 +154,7 @@ def route(
     *,
     default: Branch[T] | None = None,
     name: str | None = None,
-) -> Fork[T, Any]: ...
+) -> Fork[T]: ...
 
 
 @overload
@@ -123,7 +164,7 @@ def route(
     *,
     default: Mixed | None = None,
     name: str | None = None,
-) -> Fork[Any, Any]: ...
+) -> Fork[Any]: ...
 
 
 def route(
@@ -132,7 +173,7 @@ def route(
     *,
     default: Branch[Any] | None = None,
     name: str | None = None,
-) -> Fork[Any, Any]:
+) -> Fork[Any]:
     """Send each message to one of several branches.
 
     A branch is a stage, a sink, or a list of parts like those between the bars of a flow. A branch
@@ -160,7 +201,33 @@ def route(
     return Fork(made, function, _some(made.name, chains))
 
 
-def tee(*branches: Branch[T], name: str = "tee") -> Fork[T, Any]:
+@overload
+def tee(*branches: Ending[T], name: str = "tee") -> Giving[T, None]: ...  # type: ignore[overload-overlap] # the first that fits is meant: an end is a branch, too
+
+
+@overload
+def tee(*branches: Ending[T] | list[Never], name: str = "tee") -> Passing[T]: ...  # type: ignore[overload-overlap] # the first that fits is meant: an end is a branch, too
+
+
+@overload
+def tee(branch: Ending[T], other: Callable[[T], R], /, *, name: str = "tee") -> Giving[T, R]: ...
+
+
+@overload
+def tee(branch: Callable[[T], R], other: Ending[T], /, *, name: str = "tee") -> Giving[T, R]: ...
+
+
+@overload
+def tee(
+    branch: Ending[T], other: Ending[T], third: Callable[[T], R], /, *, name: str = "tee"
+) -> Giving[T, R]: ...
+
+
+@overload
+def tee(*branches: Branch[T], name: str = "tee") -> Fork[T]: ...
+
+
+def tee(*branches: Branch[Any], name: str = "tee") -> Fork[Any]:
     """Send each message to all of several branches.
 
     A source message is acknowledged when what came of it has ended in every branch, and counts as

@@ -13,6 +13,9 @@ from penstock.flow._statistics import Histogram
 T = TypeVar("T")
 Waiters = deque[asyncio.Future[None]]
 _SAMPLED = 16
+"""One message in so many has its waiting time measured."""
+_SAMPLED_OF_MANY = 64
+"""The same where they come many at once, after the first."""
 
 
 class Channel(Protocol[T]):
@@ -137,7 +140,7 @@ class MemoryChannel(Channel[T]):
         self._puts += len(messages)
         items.extend(messages)
         self.bytes += total
-        self._mark()
+        self._mark(len(messages))
         for _ in range(min(len(self._getters), len(messages))):
             wake_one(self._getters)
         return len(messages)
@@ -233,11 +236,15 @@ class MemoryChannel(Channel[T]):
     def _has_room(self) -> bool:
         return len(self.items) <= self._low and self.bytes <= self._low_bytes
 
-    def _mark(self) -> None:
+    def _mark(self, count: int = 1) -> None:
+        """Note when the last `count` messages came."""
         now = self._time()
         self._note_peak()
-        if len(self.items) == 1:
+        if len(self.items) == count:
             self._head_since = now
+        if count > _SAMPLED:
+            first = self._puts - count + 1
+            self._marks.extend(zip(range(first, self._puts, _SAMPLED_OF_MANY), repeat(now)))
         self._marks.append((self._puts, now))
         self._next_mark = self._marks[0][0]
 

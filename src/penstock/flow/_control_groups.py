@@ -21,12 +21,12 @@ class ControlGroups:
         affinity = (
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         )
-        quotas = [math.ceil(quota) for quota in map(_quota, self._groups("cpu")) if quota]
+        quotas = [math.ceil(quota) for quota in map(_quota, self.groups("cpu")) if quota]
         return min([affinity or 1, *quotas])
 
     def oom_kills(self) -> int:
         """How many processes the kernel has killed in the group of this process because its memory was full."""
-        for group in self._groups("memory"):
+        for group in self.groups("memory"):
             for name in ("memory.events", "memory.oom_control"):
                 for line in _text(group / name).splitlines():
                     word, _, count = line.partition(" ")
@@ -34,7 +34,7 @@ class ControlGroups:
                         return int(count)
         return 0
 
-    def _groups(self, controller: str) -> Iterator[Path]:
+    def groups(self, controller: str) -> Iterator[Path]:
         """The directories of this process for a controller: its own group first, then those around it."""
         for line in _text(self._proc).splitlines():
             _, controllers, path = line.split(":", 2)

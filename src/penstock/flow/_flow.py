@@ -1,13 +1,21 @@
 """The flow as a user writes it: a value, joined by bars, run through one of two doors."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+)
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Never, TypeVar, overload
 
 from penstock.base import Clock, SystemClock, parse_duration, parse_size
-from penstock.flow._branch import Chain, Fork, Merge
+from penstock.flow._branch import Chain, Fork, Giving, Merge, Passing
 from penstock.flow._budgets import BudgetOptions
 from penstock.flow._checkpoint import Checkpoint, checkpoint_of
 from penstock.flow._errors import FlowError
@@ -80,7 +88,8 @@ class Flow(Chain[T_co]):
                 ended, however it ended; a `Checkpoint` says how often. An iterable must then give the
                 same items again, see `resumable`.
             ack: `late` acknowledges a source message when all that came of it is settled: at least once.
-                `early` before any work on it begins: at most once; the report counts what was `lost`.
+                `early` when it enters the channel of the first stage, before any work on it: at most once;
+                the report counts what was `lost`, and that stage's `capacity` bounds what a crash may cost.
             retry_budget: Most retries per message that came through (`0.2`), over the last ten seconds,
                 beyond 100 that are always allowed; what fails then becomes a dead letter at once.
             max_dead: Most dead letters; one more ends the flow.
@@ -117,7 +126,19 @@ class Flow(Chain[T_co]):
     @overload
     def __or__(self: "Flow[NoSource]", part: Iterable[U]) -> "Flow[U]": ...
     @overload
-    def __or__(self, part: Fork[T_co, U]) -> "Flow[U]": ...
+    def __or__(self, part: Passing[T_co]) -> "Flow[T_co]": ...
+    @overload
+    def __or__(self, part: Giving[T_co, None]) -> "Flow[Never]": ...
+    @overload
+    def __or__(self, part: Giving[T_co, Coroutine[Any, Any, U | Drop | None]]) -> "Flow[U]": ...
+    @overload
+    def __or__(self, part: Giving[T_co, AsyncIterator[U | Drop | None]]) -> "Flow[U]": ...
+    @overload
+    def __or__(self, part: Giving[T_co, Iterator[U | Drop | None]]) -> "Flow[U]": ...
+    @overload
+    def __or__(self, part: Giving[T_co, U | Drop | None]) -> "Flow[U]": ...
+    @overload
+    def __or__(self, part: Fork[T_co]) -> "Flow[Any]": ...
     @overload
     def __or__(self, part: BatchStage[T_co, Never, Any]) -> "Flow[Never]": ...
     @overload
@@ -143,6 +164,9 @@ class Flow(Chain[T_co]):
         A type checker follows what flows: a stage must take what the part before it gives.
         """
         return self._with((*self.parts, part))
+
+    def __repr__(self) -> str:
+        return " | ".join([f"Flow({self.name!r})", *map(_label, self.parts)])
 
     def _with(self, parts: tuple[Any, ...]) -> "Flow[Any]":
         made: Flow[Any] = Flow.__new__(Flow)
@@ -204,7 +228,8 @@ class Flow(Chain[T_co]):
             progress: True shows the state every second on standard error: a table drawn over itself on
                 a terminal, plain lines elsewhere. A function is called with `FlowStatistics` instead.
             metrics: A `penstock.telemetry.Metrics` to export to, or an address (`127.0.0.1:9464`) on
-                which the flow's metrics are served while it runs, for Prometheus and `penstock top`.
+                which the flow's metrics are served while it runs, for Prometheus and `penstock top`;
+                True takes a free port of this machine, where `penstock top` finds it.
 
         Raises:
             AddressError: The address cannot be listened on; nothing was started.
@@ -233,9 +258,7 @@ class Flow(Chain[T_co]):
             ConfigError: The flow is not one.
             FlowFailedError: It ended by a fatal error.
         """
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
+        if not _on_a_loop():
             return asyncio.run(self._run_with_signals(progress, metrics))
         thread = FlowThread(lambda: self.start(progress=progress, metrics=metrics))
         with thread.signals(self._options.drain_timeout):
@@ -266,3 +289,21 @@ class Flow(Chain[T_co]):
 
     def _plan(self, caller: Stage[..., Any] | None = None) -> FlowPlan:
         return plan_of(self._options, self.parts, caller)
+
+
+def _on_a_loop() -> bool:
+    """Whether this thread runs an event loop, as a notebook does."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _label(part: Any) -> str:
+    """What a part is called where a flow is shown."""
+    if isinstance(part, Fork):
+        return part.stage.name
+    if isinstance(part, Stage):
+        return part.name
+    return str(getattr(part, "__name__", type(part).__name__))

@@ -1,25 +1,29 @@
 """What a flow says of itself as metrics: plain numbers, put into words when somebody asks for them."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from penstock.base import SystemClock
 from penstock.flow._statistics import FlowStatistics, StageStatistics
 from penstock.telemetry import HealthBoard, Metrics, TelemetryServer
 
 _STAGE = ("flow", "stage")
+_ANY_PORT = "127.0.0.1:0"
 
 
 class Monitor:
     """Exports one running flow into a registry, or on an address of its own."""
 
-    def __init__(self, metrics: Metrics | str) -> None:
+    def __init__(self, metrics: Metrics | str | Literal[True]) -> None:
         """Say where to.
 
         Args:
-            metrics: A registry that somebody serves, or `host:port` to serve on while the flow runs.
+            metrics: A registry that somebody serves, or `host:port` to serve on while the flow runs;
+                True serves on a free port of this machine.
         """
-        self._address = metrics if isinstance(metrics, str) else None
-        self._metrics = Metrics() if isinstance(metrics, str) else metrics
+        address = _ANY_PORT if metrics is True else metrics
+        self._address = address if isinstance(address, str) else None
+        self._metrics = Metrics() if isinstance(address, str) else address
         self._server = TelemetryServer(self._metrics, HealthBoard(SystemClock()))
         self._detach: Callable[[], None] = lambda: None
         self._update: Callable[[], None] = lambda: None

@@ -42,7 +42,7 @@ class Node:
     """A stage, and the places of those below: none below a sink, one per branch below a fork."""
 
     stage: Stage[..., Any]
-    fork: Fork[Any, Any] | None
+    fork: Fork[Any] | None
     below: tuple[tuple[Hashable, int], ...]
     """By branch; the only one below a stage has the key None."""
 

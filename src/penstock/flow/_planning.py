@@ -17,7 +17,7 @@ class _Made:
     """A node whose neighbours below are still to come."""
 
     stage: Stage[..., Any]
-    fork: Fork[Any, Any] | None
+    fork: Fork[Any] | None
     below: list[tuple[Hashable, int]] = field(default_factory=list)
 
 
@@ -97,7 +97,7 @@ class Planner:
         made = self._join(stage, None, ends)
         return [] if final or stage.ends else [(made.below, None)]
 
-    def _fork(self, fork: Fork[Any, Any], ends: list[End], *, final: bool) -> list[End]:
+    def _fork(self, fork: Fork[Any], ends: list[End], *, final: bool) -> list[End]:
         made = self._join(fork.stage, fork, ends)
         below = []
         for key, parts in fork.branches:
@@ -109,7 +109,7 @@ class Planner:
                 below += self.branch(parts, [(made.below, key)], final=final)
         return below
 
-    def _join(self, stage: Stage[..., Any], fork: Fork[Any, Any] | None, ends: list[End]) -> _Made:
+    def _join(self, stage: Stage[..., Any], fork: Fork[Any] | None, ends: list[End]) -> _Made:
         if not ends:
             self._problem(
                 f"nothing reaches {stage.name!r}: all that stands before it ends in sinks; "

@@ -19,9 +19,9 @@ from penstock.flow._feeders import start_feeders
 from penstock.flow._process import WorkerLostError, WorkerProcess, preparation
 from penstock.flow._spare import Spare
 from penstock.flow._stage import Stage
-from penstock.flow._wire import Frame
 from penstock.flow._work import Work
 from penstock.flow._worker_process import ANSWERING, Setup
+from penstock.process import Frame
 
 _FALSE_STARTS = 3
 
@@ -61,7 +61,8 @@ class ProcessExecutor:
         except Exception as error:
             raise FatalError(
                 f"a worker of stage {self._stage.name!r} could not load its function ({error!r}); "
-                "define it at the top level of a module, in a script above its `__main__` guard"
+                "define it at the top level of a module, in a script above its `__main__` guard; what is typed "
+                "into an interpreter or a notebook cannot be found from another process: use pool='thread' there"
             ) from error
         raise FatalError(
             f"a worker of stage {self._stage.name!r} died {_FALSE_STARTS} times before it could start "

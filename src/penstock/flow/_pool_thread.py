@@ -105,11 +105,11 @@ class ThreadExecutor:
             chunk = payloads[at : at + size]
             self._sent.append(chunk)
             self._progress = progress = [0]
-            self._thread.submit(partial(self._run_chunk, chunk, progress))
+            self._thread.submit(partial(self._timed, run_chunk, chunk, self._task, progress))
 
     def send_batches(self, batches: list[Any]) -> None:
         for batch in batches:
-            self._thread.submit(partial(self._run_batch, batch))
+            self._thread.submit(partial(self._timed, run_batch, batch, self._task))
 
     async def receive(self) -> list[Answer]:
         answers = []
@@ -136,17 +136,10 @@ class ThreadExecutor:
         outputs = await self._call(lambda: list(islice(generator, _SLICE)))
         return outputs, len(outputs) < _SLICE
 
-    def _run_chunk(self, payloads: list[Any], progress: list[int]) -> Answer:
+    def _timed(self, run: Callable[..., Answer], *given: Any) -> Answer:
         time = self._work.clock.monotonic
         started, computed = time(), thread_time()
-        answer = run_chunk(self._function, payloads, self._task, progress)
-        answer.seconds, answer.computed = time() - started, thread_time() - computed
-        return answer
-
-    def _run_batch(self, payloads: Any) -> Answer:
-        time = self._work.clock.monotonic
-        started, computed = time(), thread_time()
-        answer = run_batch(self._function, payloads, self._task)
+        answer = run(self._function, *given)
         answer.seconds, answer.computed = time() - started, thread_time() - computed
         return answer
 

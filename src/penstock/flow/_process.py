@@ -10,10 +10,9 @@ from collections import deque
 from multiprocessing import spawn
 from typing import Any
 
-from penstock.flow._segments import Segments, open_shared
 from penstock.flow._source import call_in_thread
-from penstock.flow._wire import Frame, FrameReader
 from penstock.flow._worker_process import PROGRESS_SIZE, Setup
+from penstock.process import Frame, FrameReader, Segments, open_shared
 
 _CODE = (
     "import sys; sys.path[:] = {path!r}; "

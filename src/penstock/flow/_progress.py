@@ -72,7 +72,7 @@ async def observe(take: Callable[[], FlowStatistics], observer: Observer, clock:
 
 def exporter_of(metrics: Any) -> Exporter | None:
     """What exports to a registry of metrics or on an address; loaded, with telemetry, when it is used."""
-    if metrics is None:
+    if metrics is None or metrics is False:
         return None
     return cast("Exporter", import_module("penstock.flow._monitor").Monitor(metrics))
 

@@ -22,9 +22,8 @@ from typing import Any
 from penstock.flow._chunk import Answer, Task, run_batch, run_chunk
 from penstock.flow._context import ContextSetup
 from penstock.flow._errors import FlowError, NotPicklableError
-from penstock.flow._segments import Segments
 from penstock.flow._stage import Stage
-from penstock.flow._wire import Frame, FrameReader, receive_blocking, send_blocking
+from penstock.process import Frame, FrameReader, Segments, receive_blocking, send_blocking
 
 _GRACE = 2.0
 OUT_OF_MEMORY = 86

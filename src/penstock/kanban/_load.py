@@ -8,7 +8,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from penstock.base import ConfigError, Document, Interpolator, Problem, parse_yaml, read_yaml
+from penstock.base import (
+    ConfigError,
+    Document,
+    Interpolator,
+    Problem,
+    parse_yaml,
+    problems_of,
+    read_yaml,
+)
 from penstock.kanban._bucket import Bucket, Limit
 from penstock.kanban._built_in import find_class
 from penstock.kanban._config import BoardConfig, FilterConfig, GlobalConfig, Seed
@@ -243,9 +251,7 @@ def _argument_problems(
     try:
         kind.arguments.model_validate(config.args)
     except ValidationError as error:
-        for found in error.errors():
-            path = ("filters", index, "args", *found["loc"])
-            yield document.problem(path, f"{found['msg']} ({config.class_})")
+        yield from problems_of(error, document, kind.arguments, ("filters", index, "args"))
         return
     for problem in kind.problems(board.context(config)):
         yield document.problem(("filters", index, "args"), problem)

@@ -210,7 +210,10 @@ class Seat:
 
     def fail(self, claim: Claim, reason: str) -> None:
         """Put the token into `errors/`, with the reason: no further attempt can help."""
-        changed = self._visited(claim, claim.token, "failed", why=reason, reason=reason)
+        attempts = claim.token.attempts + 1
+        changed = self._visited(
+            claim, claim.token, "failed", why=reason, reason=reason, attempts=attempts
+        )
         self._return(claim, changed, self.bucket.places.free_error(claim.token.id))
 
     def delay(self, claim: Claim, seconds: float, reason: str, *, counted: bool = True) -> None:

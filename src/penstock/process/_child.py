@@ -111,7 +111,8 @@ class ChildProcess:
 async def open_process(spec: ProcessSpec, *, clock: Clock) -> AsyncIterator[ChildProcess]:
     """Start a child; when the block ends, however it ends, the child and its tree have ended too.
 
-    The child dies with us even if we are killed (Linux; what it has started itself does not).
+    The child dies with us even if we are killed (Linux); what it has started itself does not, see
+    `end_marked`.
 
     Raises:
         ProcessStartError: There is no such program or directory.

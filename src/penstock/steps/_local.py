@@ -11,12 +11,25 @@ from pathlib import Path
 from typing import Any, Final
 
 from penstock.base import Clock, PenstockError, SystemClock
-from penstock.process import ExitKind, ExitStatus, ProcessSpec, ProcessStartError, run_process
+from penstock.process import (
+    ExitKind,
+    ExitStatus,
+    ProcessSpec,
+    ProcessStartError,
+    end_marked,
+    run_process,
+)
 from penstock.steps._logs import Logs, name_of
 from penstock.workflow import Executor, errors, executor, record
 
 _OBSERVE_S: Final = 2.0
 _ENDED_KEPT: Final = 1_000
+_ENDED_MORE: Final = 250
+"""Jobs that are remembered of those that have ended; and how many more, until the oldest are let go."""
+
+_JOB: Final = "PENSTOCK_JOB"
+"""The variable by which processes of a job are known when the one that started them is gone."""
+
 _TRY_AGAIN: Final = 75
 """The exit code by which a program asks to be tried again. Source: sysexits.h, EX_TEMPFAIL."""
 
@@ -47,6 +60,10 @@ class LocalPlace:
         (folder / "artifacts").mkdir(parents=True, exist_ok=True)
         return folder
 
+    def mark(self, name: str) -> str:
+        """What the processes of a job have in their environment: its name, and where it belongs."""
+        return f"{self.directory.resolve()}/{name}"
+
     def environment(self, work: executor.Work, own: Mapping[str, Any]) -> dict[str, str]:
         """Variables for one attempt: the place's, those that name the attempt, then the step's own.
 
@@ -59,6 +76,7 @@ class LocalPlace:
             "PENSTOCK_ITEM": "" if work.ref.item == record.WHOLE else str(work.ref.item),
             "PENSTOCK_ATTEMPT": str(work.ref.number),
             "PENSTOCK_KEY": work.key,
+            _JOB: self.mark(job_name(work.key)),
             **{name: v if isinstance(v, str) else json.dumps(v) for name, v in own.items()},
         }
 
@@ -97,6 +115,7 @@ class LocalExecutor(Executor):
     def __init__(self, place: LocalPlace) -> None:
         self._place = place
         self._jobs: OrderedDict[str, _Job] = OrderedDict()
+        self._forget_at = _ENDED_KEPT + _ENDED_MORE
 
     @abstractmethod
     async def perform(self, work: executor.Work) -> Any:
@@ -112,8 +131,7 @@ class LocalExecutor(Executor):
         return ()
 
     def handle(self, work: executor.Work) -> executor.JobHandle:
-        name = hashlib.sha256(work.key.encode()).hexdigest()[:32]
-        return executor.JobHandle(self.kind, name)
+        return executor.JobHandle(self.kind, job_name(work.key))
 
     async def submit(self, work: executor.Work, handle: executor.JobHandle) -> None:
         known = self._jobs.get(handle.name)
@@ -141,7 +159,10 @@ class LocalExecutor(Executor):
             job.task.cancel()
 
     async def reattach(self, handle: executor.JobHandle) -> bool:
-        return handle.name in self._jobs
+        if handle.name in self._jobs:
+            return True
+        await end_marked(_JOB, self._place.mark(handle.name), clock=self._place.clock)
+        return False
 
     async def run_logged(
         self, work: executor.Work, argv: tuple[str, ...], env: Mapping[str, str], memory: int | None
@@ -182,10 +203,17 @@ class LocalExecutor(Executor):
             sleeper.cancel()
 
     def _forget_old(self) -> None:
-        if len(self._jobs) > _ENDED_KEPT:
+        """Let the oldest go; looked for now and then, since to look through all takes its time."""
+        if len(self._jobs) > self._forget_at:
             old = [name for name, job in self._jobs.items() if job.task.done()]
             for name in old[: len(self._jobs) - _ENDED_KEPT]:
                 del self._jobs[name]
+            self._forget_at = len(self._jobs) + _ENDED_MORE
+
+
+def job_name(key: str) -> str:
+    """The name of the job that does the work of an idempotency key."""
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def _class_of(status: ExitStatus) -> errors.ErrorClass:

@@ -4,14 +4,15 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
 from typing import Any, Final
 
 from penstock.store._database import Micros, micros
 from penstock.store._rows import (
     AT_PLACE,
     dumped,
+    gives_work,
     handle_text,
+    leased,
     place_of,
     run_marks,
 )
@@ -29,15 +30,24 @@ _HELD: Final = f"{AT_PLACE} AND worker = ? AND fence = ? AND until IS NOT NULL"
 
 _BEGIN: Final = """
 INSERT INTO attempt
-  (tenant, run, step, item, number, undo, key, stopping, worker, fence, until, handle)
-SELECT ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ? FROM run r
-WHERE r.tenant = ? AND r.run = ? AND r.gives_work AND (r.max_steps IS NULL OR r.max_steps > (
-  SELECT count(*) FROM attempt l WHERE l.tenant = r.tenant AND l.run = r.run AND l.until IS NOT NULL))
-ON CONFLICT DO UPDATE
+  (tenant, run, step, item, number, undo, key, stopping, queue_number, worker, fence, until, handle)
+VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?) ON CONFLICT DO UPDATE
 SET worker = excluded.worker, fence = excluded.fence, until = excluded.until, handle = excluded.handle
 WHERE until IS NULL AND fence = 0 AND NOT stopping
 """
 """An attempt that nobody has held yet: new, or asked for before and not stopped since."""
+
+_LAST_PLACE: Final = "(SELECT coalesce(max(queue_number), 0) + 1 FROM attempt WHERE until IS NULL)"
+
+_ASK_START: Final = f"""
+INSERT INTO attempt (tenant, run, step, item, number, undo, key, stopping, queue_number)
+VALUES (?, ?, ?, ?, ?, ?, ?, 0, {_LAST_PLACE}) ON CONFLICT DO NOTHING
+"""  # noqa: S608 - a constant
+
+_ASK_STOP: Final = f"""
+INSERT INTO attempt (tenant, run, step, item, number, undo, key, stopping, queue_number)
+VALUES (?, ?, ?, ?, ?, ?, '', 1, {_LAST_PLACE}) ON CONFLICT DO UPDATE SET stopping = 1
+"""  # noqa: S608 - a constant
 
 _GO_ON: Final = """
 UPDATE run SET version = ?, head = ?, changed_at = ? WHERE tenant = ? AND run = ? AND version = ?
@@ -83,7 +93,7 @@ class Change:
             self._withdraw(db, self.happened.ref)
         self._write_run(db, now)
         steps = zip(self.run.record.steps.values(), self._last.state.steps.values(), strict=True)
-        self.write_steps(db, (step for before, step in steps if step is not before))
+        self.write_steps(db, [step for before, step in steps if step is not before])
         if isinstance(self.happened, event.AttemptSucceeded) and not self.happened.ref.undo:
             ref = self.happened.ref
             if self._succeeded(ref):
@@ -112,11 +122,11 @@ class Change:
         if state.state.final and state.compensation is not record.Compensation.RUNNING:
             db.execute("DELETE FROM timer WHERE tenant = ? AND run = ?", self._id)
 
-    @cached_property
+    @property
     def _id(self) -> tuple[str, str]:
         return self.run.tenant, self.run.record.run
 
-    @cached_property
+    @property
     def _last(self) -> domain.Decision:
         return self.onward.decision if self.onward else self.decision
 
@@ -160,6 +170,8 @@ class Change:
         if self.result is not None:
             value = dumped(self.result)
             db.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?)", (*place, value))
+        if not self.artifacts:
+            return
         db.executemany(
             "INSERT OR REPLACE INTO artifact"
             " (tenant, run, step, item, name, attempt, size, sha256, place)"
@@ -201,24 +213,23 @@ class Change:
 
     def _begin(self, db: sqlite3.Connection, now: Micros, onward: store.Onward) -> None:
         """Claim and begin one attempt that nobody has held yet, within the limits of its run."""
-        lease, opened = onward.lease, onward.decision.state is not self.decision.state
-        found = db.execute(
-            _BEGIN,
-            (
-                *place_of(*self._id, lease.attempt.ref),
-                lease.attempt.key,
-                lease.worker,
-                lease.fence,
-                now + onward.lasting // _MICROS,
-                handle_text(lease.handle),
-                *self._id,
-            ),
-        )
-        if found.rowcount != 1 or lease.fence != 1 or not opened:
+        lease, until = onward.lease, now + onward.lasting // _MICROS
+        holder = (lease.worker, lease.fence, until, handle_text(lease.handle))
+        place = place_of(*self._id, lease.attempt.ref)
+        allowed = lease.fence == 1 and self._has_room(db, onward)
+        if not allowed or db.execute(_BEGIN, (*place, lease.attempt.key, *holder)).rowcount != 1:
             raise store.ConflictError(self._id[1], "its next attempt cannot be begun now")
         for asked in onward.decision.commands:
             if (keep := _KEEP.get(type(asked))) is not None:
                 keep(db, self._id, asked, now)
+
+    def _has_room(self, db: sqlite3.Connection, onward: store.Onward) -> bool:
+        """Whether the run begins the attempt by this, gives work, and has fewer leases than it allows."""
+        before, state = self.decision.state, onward.decision.state
+        if state is before or not gives_work(state):
+            return False
+        most = self.run.pipeline.definition.spec.concurrency.steps
+        return most is None or leased(db, *self._id) < most
 
     def _tell(self, db: sqlite3.Connection) -> None:
         told = self.decision.events
@@ -240,21 +251,13 @@ def _keep_question(
 def _keep_start(
     db: sqlite3.Connection, run: tuple[str, str], asked: command.StartAttempt, _: Micros
 ) -> None:
-    db.execute(
-        "INSERT INTO attempt (tenant, run, step, item, number, undo, key, stopping)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING",
-        (*place_of(*run, asked.ref), asked.key),
-    )
+    db.execute(_ASK_START, (*place_of(*run, asked.ref), asked.key))
 
 
 def _keep_stop(
     db: sqlite3.Connection, run: tuple[str, str], asked: command.StopAttempt, _: Micros
 ) -> None:
-    db.execute(
-        "INSERT INTO attempt (tenant, run, step, item, number, undo, key, stopping)"
-        " VALUES (?, ?, ?, ?, ?, ?, '', 1) ON CONFLICT DO UPDATE SET stopping = 1",
-        place_of(*run, asked.ref),
-    )
+    db.execute(_ASK_STOP, place_of(*run, asked.ref))
 
 
 def _keep_timer(

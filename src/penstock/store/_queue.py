@@ -8,19 +8,25 @@ from functools import partial
 from typing import Final
 
 from penstock.store._database import Database, Micros, moment
-from penstock.store._rows import AT_PLACE, ATTEMPT_COLUMNS, handle_text, lease_of, place_of
+from penstock.store._rows import AT_PLACE, ATTEMPT_COLUMNS, handle_text, lease_of, leased, place_of
 from penstock.workflow import command, record, store
 
 _MICROS: Final = timedelta(microseconds=1)
 
 _READY: Final = f"""
-SELECT {", ".join("a." + name for name in ATTEMPT_COLUMNS.split(", "))}, a.id, r.max_steps
+SELECT {", ".join("a." + name for name in ATTEMPT_COLUMNS.split(", "))}, r.max_steps
 FROM attempt a JOIN run r ON r.tenant = a.tenant AND r.run = a.run
 WHERE a.until IS NULL AND NOT a.stopping AND r.gives_work
 AND (r.max_steps IS NULL OR r.max_steps > (
   SELECT count(*) FROM attempt l WHERE l.tenant = a.tenant AND l.run = a.run AND l.until IS NOT NULL))
-ORDER BY a.id LIMIT ?
+ORDER BY a.queue_number LIMIT ?
 """  # noqa: S608 - constants
+
+_TAKE: Final = f"UPDATE attempt SET worker = ?, fence = fence + 1, until = ? WHERE {AT_PLACE}"  # noqa: S608 - a constant
+
+_EXPIRED: Final = f"""
+SELECT {ATTEMPT_COLUMNS} FROM attempt INDEXED BY attempt_leased WHERE until < ? ORDER BY until LIMIT ?
+"""  # noqa: S608 - a constant
 
 _ADMISSIBLE: Final = """
 SELECT tenant, run FROM (
@@ -74,27 +80,14 @@ def _claim(
 ) -> list[store.Lease]:
     until = now + lease // _MICROS
     taken: list[store.Lease] = []
-    fresh: dict[tuple[str, str], int] = {}
-    for *row, rowid, most in db.execute(_READY, (limit,)).fetchall():
+    for *row, most in db.execute(_READY, (limit,)).fetchall():
         ready = lease_of(tuple(row))
         run = (ready.tenant, ready.run)
-        if most is not None and most <= _leased(db, *run):
+        if most is not None and most <= leased(db, *run):
             continue
-        fresh[run] = fresh.get(run, 0) + 1
-        db.execute(
-            "UPDATE attempt SET worker = ?, fence = fence + 1, until = ? WHERE id = ?",
-            (worker, until, rowid),
-        )
+        db.execute(_TAKE, (worker, until, *place_of(*run, ready.attempt.ref)))
         taken.append(replace(ready, worker=worker, fence=ready.fence + 1, until=moment(until)))
     return taken
-
-
-def _leased(db: sqlite3.Connection, tenant: str, run: str) -> int:
-    (count,) = db.execute(
-        "SELECT count(*) FROM attempt WHERE tenant = ? AND run = ? AND until IS NOT NULL",
-        (tenant, run),
-    ).fetchone()
-    return int(count)
 
 
 def _renew(
@@ -120,11 +113,7 @@ def _renew(
 
 
 def _expired(limit: int, db: sqlite3.Connection, now: Micros) -> list[store.Lease]:
-    rows = db.execute(
-        f"SELECT {ATTEMPT_COLUMNS} FROM attempt WHERE until < ? ORDER BY until LIMIT ?",  # noqa: S608 - a constant
-        (now, limit),
-    )
-    return [lease_of(row) for row in rows]
+    return [lease_of(row) for row in db.execute(_EXPIRED, (now, limit))]
 
 
 def _take_over(
@@ -132,8 +121,7 @@ def _take_over(
 ) -> store.Lease:
     ends = now + until // _MICROS
     found = db.execute(
-        f"UPDATE attempt SET worker = ?, fence = fence + 1, until = ? WHERE {AT_PLACE}"  # noqa: S608 - a constant
-        " AND fence = ? AND until < ?",
+        f"{_TAKE} AND fence = ? AND until < ?",
         (
             worker,
             ends,
@@ -150,7 +138,7 @@ def _take_over(
 def _stops(worker: str, limit: int, db: sqlite3.Connection, _: Micros) -> list[store.Lease]:
     rows = db.execute(
         f"SELECT {ATTEMPT_COLUMNS} FROM attempt WHERE stopping"  # noqa: S608 - a constant
-        " AND worker IN (?, '') ORDER BY id LIMIT ?",
+        " AND worker IN (?, '') ORDER BY queue_number LIMIT ?",
         (worker, limit),
     )
     return [lease_of(row) for row in rows]

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 
 from penstock.store._database import Micros, moment
 from penstock.workflow import Pipeline, RunRecord, codec, command, executor, record, states, store
@@ -12,9 +12,12 @@ from penstock.workflow import Pipeline, RunRecord, codec, command, executor, rec
 _VERSIONS_KEPT = 256
 
 
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
 def dumped(value: Any) -> str:
     """JSON in its shortest form."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _JSON.encode(value)
 
 
 class Versions:
@@ -123,8 +126,23 @@ def run_marks(state: RunRecord) -> tuple[Any, ...]:
         str(state.state),
         undoing or not state.state.final,
         not state.state.final and not unstarted,
-        undoing or state.state is states.RunState.RUNNING,
+        gives_work(state),
     )
+
+
+def gives_work(state: RunRecord) -> bool:
+    """Whether attempts of the run may be claimed."""
+    undoing = state.compensation is record.Compensation.RUNNING
+    return undoing or state.state is states.RunState.RUNNING
+
+
+def leased(db: sqlite3.Connection, tenant: str, run: str) -> int:
+    """How many attempts of a run somebody holds."""
+    (count,) = db.execute(
+        "SELECT count(*) FROM attempt WHERE tenant = ? AND run = ? AND until IS NOT NULL",
+        (tenant, run),
+    ).fetchone()
+    return int(count)
 
 
 ATTEMPT_COLUMNS = (

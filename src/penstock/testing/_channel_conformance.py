@@ -1,21 +1,16 @@
 """What every channel must do, run over the one in memory and any other."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
 
-from penstock.flow import Channel, ChannelClosedError, Message
-
-T = TypeVar("T")
-_TURNS = 20
+from penstock.flow import ChannelClosedError, Message
+from penstock.testing._settling_conformance import SettlingCases, rest, run_scenario
 
 
-class ChannelConformance:
-    """Subclass it in a test module, and supply `make_channel`."""
+class ChannelConformance(SettlingCases):
+    """Subclass it in a test module, and supply `make_channel`.
 
-    def make_channel(self, capacity: int, capacity_bytes: int) -> Channel[Any]:
-        """An empty channel with these bounds; called on a running loop."""
-        raise NotImplementedError
+    For a `penstock.channels.SettlingChannel` it includes what holds of what is in hand.
+    """
 
     def test_messages_come_out_in_the_order_they_went_in(self) -> None:
         """First in, first out."""
@@ -27,7 +22,7 @@ class ChannelConformance:
             assert [channel.get_nowait().payload for _ in range(5)] == list(range(5))  # type: ignore[union-attr]
             assert channel.get_nowait() is None
 
-        _run(scenario)
+        run_scenario(scenario)
 
     def test_a_full_channel_holds_its_upstream_back(self) -> None:
         """Never more than the capacity, and the writer goes on when there is room."""
@@ -40,14 +35,14 @@ class ChannelConformance:
                 False,
             ]
             writer = asyncio.create_task(channel.put(Message(2)))
-            await _rest()
+            await rest()
             assert not writer.done()
             taken = [await channel.get(), await channel.get()]
             await writer
             taken.append(await channel.get())
             assert [message.payload for message in taken if message] == [0, 1, 2]
 
-        _run(scenario)
+        run_scenario(scenario)
 
     def test_capacity_is_in_bytes_too(self) -> None:
         """Whichever bound comes first."""
@@ -58,7 +53,7 @@ class ChannelConformance:
             assert not channel.put_nowait(Message(b"x" * 60))
             assert channel.put_nowait(Message(b"x" * 40))
 
-        _run(scenario)
+        run_scenario(scenario)
 
     def test_a_message_larger_than_the_capacity_is_admitted_alone(self) -> None:
         """Otherwise it would wait for ever."""
@@ -68,12 +63,12 @@ class ChannelConformance:
             assert channel.put_nowait(Message(b"x" * 1000))
             assert not channel.put_nowait(Message(b"x"))
             writer = asyncio.create_task(channel.put(Message(b"y" * 1000)))
-            await _rest()
+            await rest()
             assert not writer.done()
             await channel.get()
             await writer
 
-        _run(scenario)
+        run_scenario(scenario)
 
     def test_the_end_reaches_every_reader_after_the_last_message(self) -> None:
         """However many readers: one end mark for all would leave the others waiting."""
@@ -81,7 +76,7 @@ class ChannelConformance:
         async def scenario() -> None:
             channel = self.make_channel(8, 1 << 20)
             readers = [asyncio.create_task(channel.get()) for _ in range(4)]
-            await _rest()
+            await rest()
             await channel.put(Message(7))
             channel.close()
             channel.close()
@@ -89,7 +84,7 @@ class ChannelConformance:
             assert sorted(message.payload for message in results if message) == [7]
             assert await channel.get() is None
 
-        _run(scenario)
+        run_scenario(scenario)
 
     def test_nothing_is_put_after_the_end(self) -> None:
         """It could never be taken."""
@@ -103,7 +98,7 @@ class ChannelConformance:
                 return
             raise AssertionError("a closed channel took a message")
 
-        _run(scenario)
+        run_scenario(scenario)
 
     def test_a_cancelled_reader_loses_no_message(self) -> None:
         """Also when it is cancelled after it was woken and before it ran."""
@@ -111,14 +106,14 @@ class ChannelConformance:
         async def scenario() -> None:
             channel = self.make_channel(8, 1 << 20)
             first, second = (asyncio.create_task(channel.get()) for _ in range(2))
-            await _rest()
+            await rest()
             await channel.put(Message(1))
             first.cancel()
             taken = await asyncio.wait_for(second, 60)
             assert taken is not None
             assert taken.payload == 1
 
-        _run(scenario)
+        run_scenario(scenario)
 
     def test_a_cancelled_writer_leaves_the_channel_as_it_was(self) -> None:
         """And does not block those behind it."""
@@ -128,23 +123,11 @@ class ChannelConformance:
             await channel.put(Message(0))
             first = asyncio.create_task(channel.put(Message(1)))
             second = asyncio.create_task(channel.put(Message(2)))
-            await _rest()
+            await rest()
             first.cancel()
             taken = [await channel.get(), await asyncio.wait_for(channel.get(), 60)]
             await second
             assert [message.payload for message in taken if message] == [0, 2]
             assert channel.get_nowait() is None
 
-        _run(scenario)
-
-
-def _run(scenario: Callable[[], Awaitable[T]]) -> T:
-    async def within() -> T:
-        return await scenario()
-
-    return asyncio.run(within())
-
-
-async def _rest() -> None:
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)
+        run_scenario(scenario)

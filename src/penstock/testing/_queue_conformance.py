@@ -35,6 +35,22 @@ class QueueConformance(StoreSuite):
 
         self.check(scenario)
 
+    def test_attempts_are_claimed_in_the_order_in_which_they_were_asked_for(self) -> None:
+        """Whatever their names, and though some were claimed in between: nobody waits for ever."""
+
+        async def scenario(bench: Bench) -> None:
+            for run in ("s", "r", "t"):
+                await bench.started(make_pipeline("a"), run)
+            (first,) = await bench.claim("w", 1)
+            await bench.started(make_pipeline("a"), "q")
+            await bench.do(first)
+
+            later = [(await bench.claim("w", 1))[0].run for _ in range(3)]
+
+            assert [first.run, *later] == ["s", "r", "t", "q"]
+
+        self.check(scenario)
+
     def test_no_more_attempts_of_a_run_are_leased_than_it_allows(self) -> None:
         """Counted from leases, so that a slot cannot leak: it is free once the attempt is over."""
 

@@ -3,13 +3,14 @@
 import hashlib
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Final
 
 from penstock.workflow._command import StartAttempt, StopAttempt, TimerKind
 from penstock.workflow._domain import DomainKind
 from penstock.workflow._errors import ErrorClass, Failure
 from penstock.workflow._policy import StepRetry, Timeouts
-from penstock.workflow._run import AttemptRef, Unit
+from penstock.workflow._run import WHOLE, AttemptRef, Unit
 from penstock.workflow._states import RunState, StepState
 from penstock.workflow._turn import Turn
 
@@ -49,7 +50,11 @@ def started(turn: Turn, ref: AttemptRef) -> None:
         return
     if unit.state is not StepState.READY:
         return
-    turn.put_unit(ref, replace(unit, state=StepState.RUNNING, beat_at=turn.now))
+    begun = replace(unit, state=StepState.RUNNING, beat_at=turn.now)
+    if ref.undo or ref.item != WHOLE:
+        turn.put_unit(ref, begun)
+    else:
+        turn.move_step(ref.step, StepState.RUNNING, {"units": MappingProxyType({WHOLE: begun})})
     if unit.stopping is not None:
         turn.ask(StopAttempt(ref))
         return
@@ -159,3 +164,16 @@ def _stop_again(turn: Turn, ref: AttemptRef, unit: Unit) -> None:
             attempt=ref.number,
             message=unit.stopping.message,
         )
+
+
+def given_up(turn: Turn, ref: AttemptRef, unit: Unit, failure: Failure) -> Failure:
+    """The last failure; it says so where attempts were left that could not be used."""
+    policy = retry_of(turn, ref)
+    spent = policy.maximum_attempts and unit.failures + 1 >= policy.maximum_attempts
+    if spent or failure.error is ErrorClass.LOST:
+        return failure
+    if failure.error in policy.retry_on:
+        why = f"the run has used up its retry budget of {turn.graph.retry_budget}"
+    else:
+        why = f"'{failure.error}' is not in retry_on"
+    return replace(failure, message=f"{failure.message}; not tried again, as {why}")

@@ -101,13 +101,15 @@ def check_sql(
             hint = "write :name, and give its value under bind"
             findings.add("SQL_SPLICED", at, "a value is put into the text of a query", hint)
             continue
-        for problem in dialects.get(str(sql.get("engine", "duckdb")), _no_check)(text):
+        engine = str(sql.get("engine", "duckdb"))
+        for problem in dialects.get(engine, _no_check)(text):
             where = (
                 f" (line {problem.line}, column {problem.column} of the query)"
                 if problem.line
                 else ""
             )
-            findings.add("SQL", at, f"the query does not parse: {problem.message}{where}")
+            message = f"the query does not parse: {problem.message}{where}"
+            findings.add("SQL", at, message, f"write it in the dialect of {engine}")
 
 
 def actions_of(data: Any) -> Iterator[tuple[Place, dict[str, Any]]]:
@@ -140,7 +142,7 @@ def _check_unreachable(
     for name in sorted(blocked - stuck - in_cycle):
         waits = next(need for need in needs[name] if need in blocked)
         message = f"it can never start: it waits for {waits!r}, which cannot start either"
-        findings.add("UNREACHABLE_STEP", ("spec", "steps", name), message)
+        findings.add("UNREACHABLE_STEP", ("spec", "steps", name), message, f"mend {waits!r}")
 
 
 def _cycle(needs: Mapping[str, list[str]], among: list[str]) -> list[str]:

@@ -22,12 +22,14 @@ _PINNED: Final = {"graph", "steps"}
 """What is not in the row of a run: its version has the graph, and each step a row of its own."""
 
 _STEP: Final = TypeAdapter(StepRecord)
+_UNITS: Final = {"units"}
 _EVENTS: Final[Mapping[str, TypeAdapter[Any]]] = {
     kind.__name__: TypeAdapter(kind) for kind in get_args(Event)
 }
 _MEMBERS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in get_args(Event)}
 _EVENT: Final = TypeAdapter(dict[str, Any])
 _DOMAIN: Final = TypeAdapter(DomainEvent)
+_DATA: Final = {"data"}
 _HINTS: Final = get_type_hints(RunRecord)
 _HEAD: Final[Mapping[str, TypeAdapter[Any]]] = {
     field.name: TypeAdapter(_HINTS[field.name])
@@ -71,8 +73,8 @@ def decode_run(
 
 
 def encode_step(step: StepRecord) -> str:
-    """All of a step."""
-    return _written(_STEP, step)
+    """All of a step; read-only views, which cost pydantic a look at each value, only where they hold any."""
+    return _written(_STEP, step, without=None if step.units else _UNITS)
 
 
 def decode_step(text: str, *, place: str) -> StepRecord:
@@ -115,8 +117,8 @@ def decode_event(text: str, *, place: str) -> Event:
 
 
 def encode_domain(told: DomainEvent) -> str:
-    """A domain event, for the outbox."""
-    return _written(_DOMAIN, told)
+    """A domain event, for the outbox; with its data where it has any."""
+    return _written(_DOMAIN, told, without=None if told.data else _DATA)
 
 
 def decode_domain(text: str, *, place: str) -> DomainEvent:
@@ -132,9 +134,10 @@ def decode_domain(text: str, *, place: str) -> DomainEvent:
     return replace(told, data=MappingProxyType(told.data))
 
 
-def _written(kind: TypeAdapter[Any], value: Any) -> str:
+def _written(kind: TypeAdapter[Any], value: Any, *, without: set[str] | None = None) -> str:
     """JSON of a record, whose mappings are read-only views: pydantic takes those as dicts only."""
-    return kind.serializer.to_json(value, fallback=dict, warnings=False).decode()
+    text = kind.serializer.to_json(value, fallback=dict, warnings=False, exclude=without)
+    return text.decode()
 
 
 def _row(text: str, place: str) -> dict[str, Any]:

@@ -141,6 +141,6 @@ class Executor(Protocol):
         """Take up a job that another process submitted: its logs, its heartbeats.
 
         Returns:
-            False if the job cannot outlive its process and is gone: the attempt is lost.
+            False if the job cannot outlive its process and is gone, all of it: the attempt is lost.
         """
         ...

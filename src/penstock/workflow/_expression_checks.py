@@ -8,9 +8,12 @@ from penstock.base import suggest
 from penstock.workflow._checks import needs_of, steps_of
 from penstock.workflow._errors import ExpressionError
 from penstock.workflow._expression import Reference, parse_template
-from penstock.workflow._finding import Findings, Place
+from penstock.workflow._finding import Checks, Findings, Place
 
 _ROOTS: Final = ("interval", "params", "run", "secrets", "steps")
+
+_FIELDS: Final = {"run": ("id", "key", "trigger"), "steps": ("failed_items", "outputs", "state")}
+"""What is known of a run, and of each step."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,12 @@ class _Scope:
     """Steps that are certain to have ended."""
 
 
-def check_expressions(data: Any, secrets: Collection[str] | None, findings: Findings) -> None:
+def check_expressions(data: Any, checks: Checks, findings: Findings) -> None:
     """Look at every string of the document.
 
     Args:
         data: The parsed document.
-        secrets: Names of the secrets that there are; None where that is not known.
+        checks: Which secrets there are.
         findings: Where faults go.
     """
     steps = steps_of(data)
@@ -47,8 +50,9 @@ def check_expressions(data: Any, secrets: Collection[str] | None, findings: Find
             continue
         for expression in expressions:
             for reference in expression.references:
-                known = (parameters, steps, secrets)
+                known = (parameters, steps, checks)
                 _check_reference(reference, scope, known, place, findings)
+                _check_field(reference, place, findings)
     _check_fields(steps, findings)
 
 
@@ -68,11 +72,11 @@ def _check_fields(steps: Mapping[str, Mapping[str, Any]], findings: Findings) ->
 def _check_reference(
     reference: Reference,
     scope: _Scope,
-    known: tuple[Collection[str], Collection[str], Collection[str] | None],
+    known: tuple[Collection[str], Collection[str], Checks],
     place: Place,
     findings: Findings,
 ) -> None:
-    parameters, steps, secrets = known
+    parameters, steps, checks = known
     root, *rest = reference
     near = ".".join(reference[:2])
     name = rest[0] if rest else ""
@@ -84,9 +88,8 @@ def _check_reference(
         findings.add(
             "UNKNOWN_PARAMETER", place, message, suggest(name, sorted(parameters)), near=near
         )
-    elif root == "secrets" and name and secrets is not None and name not in secrets:
-        message = f"there is no secret {name!r}"
-        findings.add("MISSING_SECRET", place, message, suggest(name, sorted(secrets)), near=near)
+    elif root == "secrets" and name:
+        _check_secret(name, checks, place, findings)
     elif root == "steps" and name and name not in steps:
         message = f"there is no step {name!r}"
         findings.add("UNKNOWN_STEP", place, message, suggest(name, sorted(steps)), near=near)
@@ -95,6 +98,27 @@ def _check_reference(
         findings.add(
             "NOT_UPSTREAM", place, message, f"add it to needs of {scope.step!r}", near=near
         )
+
+
+def _check_secret(name: str, checks: Checks, place: Place, findings: Findings) -> None:
+    if checks.secrets is None or name in checks.secrets:
+        return
+    way_in = checks.secret_hint.format(name=name, NAME=name.upper())
+    hint = "; ".join(filter(None, (suggest(name, sorted(checks.secrets)), way_in)))
+    near = f"secrets.{name}"
+    findings.add("MISSING_SECRET", place, f"there is no secret {name!r}", hint, near=near)
+
+
+def _check_field(reference: Reference, place: Place, findings: Findings) -> None:
+    """What is asked of a run or of a step."""
+    known = _FIELDS.get(reference[0], ())
+    at = 2 if reference[0] == "steps" else 1
+    if not known or len(reference) <= at or reference[at] in known:
+        return
+    owner, field = ".".join(reference[:at]), reference[at]
+    message = f"there is no {field!r} in {owner}"
+    near = ".".join(reference[: at + 1])
+    findings.add("UNKNOWN_NAME", place, message, suggest(field, known), near=near)
 
 
 def _scope(

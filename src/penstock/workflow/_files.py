@@ -25,7 +25,8 @@ def check_files(data: Any, files: Mapping[str, str], findings: Findings) -> None
     """Files that are named and not there."""
     for place, path in _named(data):
         if path not in files:
-            findings.add("FILE", place, f"the file {path!r} cannot be read", near=path)
+            hint = "a path begins at the directory of the definition; files are UTF-8"
+            findings.add("FILE", place, f"the file {path!r} cannot be read", hint, near=path)
 
 
 def _named(data: Any) -> Iterator[tuple[Place, str]]:

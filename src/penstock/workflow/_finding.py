@@ -75,6 +75,9 @@ class Checks:
     dialects: Mapping[str, SqlCheck] = field(default_factory=dict)
     """By SQL engine; queries of the others are not looked at."""
 
+    secret_hint: str = ""
+    """How a secret that is missing gets there, with `{name}` and `{NAME}`."""
+
 
 @dataclass(eq=False)
 class DefinitionError(WorkflowError):

@@ -13,7 +13,7 @@ from penstock.workflow import _attempts, _event, _saga, _steps
 from penstock.workflow._command import AskAdmission, StopAttempt, TimerKind
 from penstock.workflow._domain import Decision, DomainKind
 from penstock.workflow._errors import ErrorClass, Failure, RefusedError
-from penstock.workflow._run import AttemptRef, Compensation, Ending, RunRecord, Unit
+from penstock.workflow._run import WHOLE, AttemptRef, Compensation, Ending, RunRecord, Unit
 from penstock.workflow._states import RunState, StepState
 from penstock.workflow._turn import Turn, failure_data
 
@@ -95,7 +95,7 @@ def _not_resolved(turn: Turn, event: _event.NotResolved) -> None:
 
 def _attempt_started(turn: Turn, event: _event.AttemptStarted) -> None:
     _attempts.started(turn, event.ref)
-    if not event.ref.undo and event.ref.step in turn.run.steps:
+    if event.ref.item != WHOLE and event.ref.step in turn.run.steps:
         _settle_open(turn, event.ref)
 
 

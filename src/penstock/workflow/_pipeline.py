@@ -209,7 +209,7 @@ def _checked(
     _checks.check_later_keys(data, findings)
     _checks.check_compensation(data, findings)
     _checks.check_sql(data, files, checks.dialects, findings)
-    check_expressions(data, checks.secrets, findings)
+    check_expressions(data, checks, findings)
     check_files(data, files, findings)
     if definition is not None:
         _check_defaults(definition, findings)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from penstock.workflow._attempts import next_try, offer
+from penstock.workflow._attempts import given_up, next_try, offer
 from penstock.workflow._command import StopAttempt
 from penstock.workflow._domain import DomainKind
 from penstock.workflow._errors import Failure
@@ -68,6 +68,7 @@ def failed(turn: Turn, ref: AttemptRef, unit: Unit, failure: Failure) -> None:
     """An attempt to undo a step is over without success."""
     if next_try(turn, ref, unit, failure):
         return
+    failure = given_up(turn, ref, unit, failure)
     _fail(turn, ref)
     state = turn.step(ref.step).state
     turn.tell(

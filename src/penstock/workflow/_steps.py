@@ -3,8 +3,9 @@
 from collections import deque
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Final
 
-from penstock.workflow._attempts import next_try, offer
+from penstock.workflow._attempts import given_up, next_try, offer
 from penstock.workflow._command import ResolveStep, TimerKind
 from penstock.workflow._domain import Datum
 from penstock.workflow._errors import ErrorClass, Failure
@@ -13,7 +14,13 @@ from penstock.workflow._run import UNRESOLVED, WHOLE, AttemptRef, StepRecord, Un
 from penstock.workflow._states import StepState
 from penstock.workflow._turn import Turn, failure_data
 
-_PASSES = frozenset({StepState.SUCCEEDED, StepState.WARNED})
+_PASSES: Final = frozenset({StepState.SUCCEEDED, StepState.WARNED})
+
+_ALL_OPEN: Final = MappingProxyType(
+    {"total": 1, "opened": 1, "units": MappingProxyType({WHOLE: Unit()})}
+)
+_ALL_DONE: Final = MappingProxyType({"succeeded": 1, "units": MappingProxyType({})})
+"""A step without `map` opens and ends whole: one copy of its record for each."""
 
 
 def satisfied(record: StepRecord) -> bool:
@@ -53,6 +60,10 @@ def not_resolved(turn: Turn, name: str, message: str) -> None:
 def succeeded(turn: Turn, ref: AttemptRef) -> None:
     """A unit of the step did its work."""
     record = turn.step(ref.step)
+    if ref.item == WHOLE and record.failing is None:
+        turn.move_step(ref.step, StepState.SUCCEEDED, _ALL_DONE)
+        _ended(turn, ref.step)
+        return
     units = {item: unit for item, unit in record.units.items() if item != ref.item}
     turn.edit(ref.step, units=MappingProxyType(units), succeeded=record.succeeded + 1)
     settle(turn, ref.step)
@@ -69,7 +80,7 @@ def failed(turn: Turn, ref: AttemptRef, unit: Unit, failure: Failure, *, unknown
     turn.put_unit(ref, None)
     turn.edit(ref.step, unknown=record.unknown or marked.unknown)
     if not stopped:
-        _count_failure(turn, ref, failure)
+        _count_failure(turn, ref, given_up(turn, ref, marked, failure))
     settle(turn, ref.step)
 
 
@@ -102,6 +113,10 @@ def settle(turn: Turn, name: str, **data: Datum) -> None:
         turn.move_step(name, _state_of(turn, record), **data)
         return
     _end(turn, record)
+    _ended(turn, name)
+
+
+def _ended(turn: Turn, name: str) -> None:
     turn.between_steps = True
     _wake(turn, name)
 
@@ -144,12 +159,13 @@ def _wake(turn: Turn, name: str) -> None:
 
 def _make_ready(turn: Turn, name: str) -> None:
     node = turn.node(name)
-    turn.move_step(name, StepState.READY)
+    whole = not (node.conditional or node.mapped)
+    turn.move_step(name, StepState.READY, _ALL_OPEN if whole else {})
     turn.set_timer(TimerKind.STEP, node.timeouts.step, AttemptRef(name))
-    if node.conditional or node.mapped:
-        turn.ask(ResolveStep(name))
+    if whole:
+        offer(turn, AttemptRef(name))
     else:
-        _open(turn, name, 1)
+        turn.ask(ResolveStep(name))
 
 
 def _open(turn: Turn, name: str, items: int) -> None:

@@ -1,9 +1,10 @@
 """One decision in the making: collects changes, commands and domain events, then freezes them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from penstock.workflow._command import Command, SetTimer, StopAttempt, TimerId, TimerKind
 from penstock.workflow._domain import (
@@ -18,6 +19,8 @@ from penstock.workflow._errors import Failure
 from penstock.workflow._graph import Graph, Node
 from penstock.workflow._run import AttemptRef, Ending, RunRecord, StepRecord, Unit
 from penstock.workflow._states import RunState, StepState, advance
+
+_UNCHANGED: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Turn:
@@ -81,13 +84,18 @@ class Turn:
             units[ref.item] = unit
         self.edit(ref.step, units=MappingProxyType(units))
 
-    def move_step(self, name: str, to: StepState, **data: Datum) -> None:
-        """Advance a step and say so; nothing happens where it stands there already."""
+    def move_step(
+        self, name: str, to: StepState, changes: Mapping[str, Any] = _UNCHANGED, /, **data: Datum
+    ) -> None:
+        """Change fields of a step, and say so where it comes to another state by that."""
         record = self.step(name)
         if record.state is to:
+            if changes:
+                self.put(replace(record, **changes))
             return
         ended = to.ended and not record.state.ended
-        self.put(replace(record, state=advance(f"step {name!r}", record.state, to)))
+        state = advance(f"step {name!r}", record.state, to)
+        self.put(replace(record, state=state, **changes))
         if ended:
             self.open_steps -= 1
         self.tell(STEP_KINDS[to], to, name, **data)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from penstock.flow._segments import Lent, Segment, Segments, open_shared
+from penstock.process._segments import Lent, Segment, Segments, open_shared
 
 SHARED_FROM = 256 * 1024
 _HEADER = struct.Struct("<HHIIQ")

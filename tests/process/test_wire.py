@@ -8,8 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from penstock.flow._segments import Segments
-from penstock.flow._wire import SHARED_FROM, Frame, FrameReader, receive_blocking, send_blocking
+from penstock.process import (
+    SHARED_FROM,
+    Frame,
+    FrameReader,
+    Segments,
+    receive_blocking,
+    send_blocking,
+)
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -121,8 +127,7 @@ def test_segments_are_bounded_in_bytes_too(pair: Pair) -> None:
 
 FORKS = """
 import os, pickle, socket
-from penstock.flow._segments import Segments
-from penstock.flow._wire import SHARED_FROM, Frame, FrameReader, receive_blocking, send_blocking
+from penstock.process import SHARED_FROM, Frame, FrameReader, Segments, receive_blocking, send_blocking
 
 ours, theirs = socket.socketpair()
 reader, segments = FrameReader(), Segments()
