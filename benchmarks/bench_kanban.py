@@ -2,7 +2,8 @@
 
 The bare loop makes the same system calls on the same paths, with the bytes ready made: neither
 tokens nor JSON, neither histories nor an order. `strace -c` shows the same counts on both sides,
-but for a stat(2) of each lane in every two milliseconds of ours.
+but for a stat(2) of each lane in every two milliseconds of ours, and an access(2) of `returned`
+for each group that is put or moved.
 
 Run it: `python -m benchmarks.bench_kanban [--rounds 5]`; `BENCH_DIR` says on which disk.
 """

@@ -346,6 +346,18 @@ def test_an_address_is_kept_once(address: Path) -> None:
     assert not address.exists()
 
 
+def test_an_address_is_removed_also_from_another_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was given as seen from the one before."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with ProcessChannel[Any].keep("channel"):
+        monkeypatch.chdir(tmp_path / "elsewhere")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
+
+
 def test_another_file_is_left_alone(address: Path) -> None:
     address.write_text("mine")
 

@@ -28,13 +28,16 @@ class Board(RuleBasedStateMachine):
         self.seats = {
             (stage, worker): self._sit(stage, worker) for stage in (0, 1) for worker in (0, 1)
         }
+        self.seats[2, 0] = self._sit(2, 0)
+        self.floods = 0
         self.claims: dict[tuple[int, int], list[Claim]] = {key: [] for key in self.seats}
         self.model: set[str] = set()
         self.number = 0
         self.readmitted = 0
 
     def _sit(self, stage: int, worker: int) -> Seat:
-        seat = Seat(self.buckets[stage], f"w{worker}", into=self.buckets[stage + 1])
+        into = self.buckets[stage + 1] if stage < 2 else None
+        seat = Seat(self.buckets[stage], f"w{worker}", into=into)
         return seat.__enter__()
 
     @rule(bucket=st.integers(0, 2), priority=st.sampled_from(Priority))
@@ -87,6 +90,32 @@ class Board(RuleBasedStateMachine):
                 self.model |= {child.id for child in children}
             case _:
                 seat.delay(claim, 0 if what == "soon" else 600, "later")
+
+    @rule()
+    @precondition(lambda self: self.floods < 2)
+    def flood(self) -> None:
+        """So many that a worker may die with too many in hand to mark each."""
+        self.floods += 1
+        tokens = [make_token(f"{self.floods}-{n}") for n in range(70)]
+        self.buckets[2].put_many(tokens)
+        self.model |= {token.id for token in tokens}
+        self.claims[2, 0] += self.seats[2, 0].claim(140)
+
+    @rule(limit=st.integers(1, 100), keep=st.booleans())
+    def work_off(self, limit: int, *, keep: bool) -> None:
+        """What lies at the end is claimed again, and some of it ends or is put back."""
+        self.claims[2, 0] += self.seats[2, 0].claim(limit)
+        for _ in range(min(limit, len(self.claims[2, 0])) // 2):
+            claim = self.claims[2, 0].pop()
+            if keep:
+                self.seats[2, 0].release(claim)
+            else:
+                self.seats[2, 0].discard(claim)
+                self.model.remove(claim.token.id)
+
+    @rule()
+    def die_at_the_end(self) -> None:
+        self.die(2, 0)
 
     @rule(stage=st.integers(0, 1), worker=st.integers(0, 1))
     def die(self, stage: int, worker: int) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +228,33 @@ def test_two_filters_cannot_take_the_same_items(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="'ask' takes all of the catalogue already"):
         make_board(tmp_path, "books.csv", filters)
+
+
+def test_what_is_offered_after_the_ledger_had_nothing_is_seeded(tmp_path: Path) -> None:
+    """The ledger is not opened while its file stays as it is: another process changes it."""
+    (tmp_path / "books.csv").write_text("barcode\n")
+    board = make_board(tmp_path, "books.csv")
+    ours, theirs = (Operator(board.file, os.environ).ledger() for _ in range(2))
+    long_ago = board.state / "ledger.sqlite"
+    os.utime(long_ago, (1e9, 1e9))
+    seeder = Seeder(board, ours)
+    assert seeder.seed() == 0
+    assert ours.revision == theirs.revision == 10**18
+    assert seeder.seed() == 0
+
+    theirs.offer([("1", board.entrance)])
+
+    assert ours.revision != 10**18
+    assert seeder.seed() == 1
+    assert ids(board.bucket(board.entrance)) == ["1"]
+
+
+def test_a_ledger_that_has_just_changed_is_not_taken_for_unchanged(tmp_path: Path) -> None:
+    """Two changes may bear one moment of the file system's clock."""
+    (tmp_path / "books.csv").write_text("barcode\n")
+    board = make_board(tmp_path, "books.csv")
+    ledger = Operator(board.file, os.environ).ledger()
+    ahead = time.time() + 60
+    os.utime(board.state / "ledger.sqlite", (ahead, ahead))
+
+    assert ledger.revision == 0

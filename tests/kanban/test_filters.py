@@ -299,10 +299,10 @@ def test_a_bomb_is_known_by_its_ratio(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("repack", ["tar.gz", "tar", "tar.zst"])
 def test_a_modifier_packs_the_same_bytes_however_often(tmp_path: Path, repack: str) -> None:
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "noting.py").write_text(
         "def add(folder, token):\n    (folder / 'note').write_text(token.id)\n    return token.with_fields(noted=True)\n"
     )
-    modify = make_filter(tmp_path, "Modifier", function="mine:add", repack=repack)
+    modify = make_filter(tmp_path, "Modifier", function="noting:add", repack=repack)
     sums = set()
     for _ in range(2):
         (tmp_path / "work" / "b1.d").mkdir()

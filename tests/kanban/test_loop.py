@@ -87,7 +87,7 @@ def test_what_a_worker_has_done_can_be_read_by_others(tmp_path: Path) -> None:
     run(tmp_path, tally)
     tally.close()
 
-    assert read_tally(tmp_path / "tally" / "w") == {
+    assert read_tally(f"{tmp_path}/tally/w") == {
         "done": 10, "failed": 10, "retried": 10, "bytes": 100,
     }  # fmt: skip
-    assert read_tally(tmp_path / "absent") == {}
+    assert read_tally(f"{tmp_path}/absent") == {}

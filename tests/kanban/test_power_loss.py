@@ -5,6 +5,7 @@ so that a cut leaves a prefix of the changes; a sync makes all that came before 
 content of a file that was not synced may be lost although its name is there.
 """
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock.kanban import Bucket, Seat, TokenError, recover
-from penstock.kanban._disk import Disk
+from penstock.kanban import Bucket, Priority, Seat, TokenError, recover
+from penstock.kanban._disk import Disk, names_in
 from tests.kanban.boards import PARTS, make_token
 
 
@@ -154,6 +155,32 @@ def test_what_was_put_survives_a_power_cut(tmp_path: Path) -> None:
             found = readable(Bucket(after / "1"))
             assert found == [token.id for token in tokens][: len(found)]
             assert len(found) == count or length < disk.durable[-1]
+
+
+def test_a_power_cut_while_a_dead_hand_is_returned_loses_no_token(tmp_path: Path) -> None:
+    """Nor does it leave one twice, or on a shelf that nobody empties."""
+    start, disk = tmp_path / "board", RecordingDisk()
+    bucket = Bucket(start / "1").prepare()
+    urgent = make_token("urgent", priority=Priority.HIGH)
+    tokens = [*(make_token(f"{n:02}") for n in range(65)), urgent]
+    bucket.put_many(tokens)
+    seat = Seat(bucket, "dead").__enter__()
+    seat.claim(len(tokens))
+    os.close(seat._descriptor)
+    shutil.copytree(start, tmp_path / "before")
+
+    recover(Bucket(start / "1", disk=disk))
+
+    for length in range(len(disk.changes) + 1):
+        after = tmp_path / f"after-{length}"
+        disk.replay(start, tmp_path / "before", after, length)
+        cut = Bucket(after / "1")
+        assert readable(cut) == sorted(token.id for token in tokens)
+        recover(cut)
+        with Seat(cut, "next") as next_seat:
+            order = [claim.token.id for claim in next_seat.claim(100)]
+            assert (order[0], len(order)) == ("urgent", len(tokens))
+            assert next_seat.claim() == names_in(cut.places.returned) == []
 
 
 def readable(*buckets: Bucket) -> list[str]:

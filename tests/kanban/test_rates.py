@@ -19,7 +19,7 @@ def test_rates_are_those_of_the_last_minute_and_outlive_a_worker(tmp_path: Path)
     board = Operator(tmp_path / "penstock.kanban.yaml", {}).board
     now = [0.0]
     rates = Rates(board, clock=lambda: now[-1])
-    assert rates.per_minute() == {}
+    assert rates.per_minute() == {"in-two-parts": 0, "b": 0}
     first = Tally(board.tally("in-two-parts-77-1-0"))
     second = Tally(board.tally("in-two-parts-77-2-0"))
     rates.look()

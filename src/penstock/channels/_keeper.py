@@ -29,7 +29,8 @@ class Keeper:
         Raises:
             ChannelTakenError: The address cannot be listened on.
         """
-        self._address = address
+        # The program may change its directory before it leaves.
+        self._address = address.absolute()
         self._store = store
         self._guests: dict[Guest, threading.Thread] = {}
         self._lock = threading.Lock()

@@ -112,7 +112,7 @@ class ProcessChannel(SharedChannel[T]):
         if self._keeps:
             # The writer may go on to change its own.
             parts = [parts[0], *map(bytearray, parts[1:])]
-        return Entry(parts, message.id, message.attempt, message.size)
+        return Entry(parts, message.id, 1, message.size)
 
     def _payload(self, entry: Entry) -> Any:
         parts = entry.payload

@@ -125,7 +125,8 @@ class SharedChannel(SettlingChannel[T]):
         return self._depot.statistics()
 
     def _packed(self, message: Message[T]) -> Entry:
-        return Entry(message.payload, message.id, message.attempt, message.size)
+        # The attempts of whoever wrote it are not those of whoever will read it.
+        return Entry(message.payload, message.id, 1, message.size)
 
     def _payload(self, entry: Entry) -> Any:
         return entry.payload

@@ -18,6 +18,7 @@ from penstock.kanban._errors import (
     translated,
 )
 from penstock.kanban._places import Places, is_token, token_names
+from penstock.kanban._returned import Returned
 from penstock.kanban._token import SUFFIX, Priority, Token, decode
 
 _NO_LOCK = nullcontext()
@@ -94,6 +95,7 @@ class Bucket:
         self.sync = sync
         self.hold = hold
         self.places = Places(str(path), fan_out)
+        self.returned = Returned(self.places)
         self.clock: Clock = clock or SystemClock()
         self.disk = disk or Disk()
         self.failpoints = failpoints or Failpoints()
@@ -150,6 +152,7 @@ class Bucket:
                 return 0
             written = self._write(tokens)
             self.failpoints.cross("bucket.written")
+            self.returned.shelves()
             try:
                 with self.entry():
                     for token, path in self._admitted(written) if self.limit else written:
@@ -166,8 +169,9 @@ class Bucket:
     def _write(self, tokens: Sequence[Token]) -> list[tuple[Token, str]]:
         written = []
         alone = len(tokens) == 1
+        folder = self.places.tmp
         for token in tokens:
-            path = f"{self.places.tmp}/{self._temporary()}"
+            path = f"{folder}/{self._temporary()}"
             self.disk.write(path, token.encode(), sync=self.sync and alone)
             written.append((token, path))
         if self.sync and len(tokens) > 1:
@@ -183,9 +187,19 @@ class Bucket:
 
     def _enter(self, token: Token, path: str) -> None:
         try:
-            self.disk.rename_new(path, f"{self.door(token)}/{token.id}{SUFFIX}")
+            self.admit(path, token)
         except FileExistsError as error:
             raise TokenExistsError(token.id, str(self.path)) from error
+
+    def admit(self, path: str, token: Token) -> None:
+        """Give a token that was written its place here; as far as was seen of `returned`.
+
+        Raises:
+            FileExistsError: One of this id waits here; the file stays where it is.
+        """
+        if self.returned.seen and not self.hold:
+            self.returned.check(token)
+        self.disk.rename_new(path, f"{self.door(token)}/{token.id}{SUFFIX}")
 
     def _sync_shelves(self, tokens: Sequence[Token]) -> None:
         for shelf in {self.door(token) for token in tokens}:
@@ -240,6 +254,8 @@ class Bucket:
         """All directories in which tokens wait, the most urgent first."""
         for priority in Priority:
             yield from self.places.shelves(priority)
+            if priority is Priority.NORMAL:
+                yield from self.places.returned_shelves()
 
     def counts(self) -> Counts:
         """How many tokens lie where, and since when the oldest waits; without reading any of them."""
@@ -282,7 +298,8 @@ class Bucket:
 
     def foreign(self) -> list[str]:
         """Names in the directory that are no tokens and nothing of ours; they are left alone."""
-        ours = {path.removeprefix(f"{self.path}/") for path in self.places.directories()}
+        known = [*self.places.directories(), self.places.returned]
+        ours = {path.removeprefix(f"{self.path}/") for path in known}
         return sorted(
             name for name in os.listdir(self.path) if name not in ours and not is_token(name)
         )

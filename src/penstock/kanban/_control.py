@@ -1,10 +1,10 @@
 """Speaking with a running board from another terminal: requests and answers are files."""
 
-import asyncio
 import json
 import os
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -18,9 +18,11 @@ from penstock.kanban._errors import (
     translated,
 )
 from penstock.kanban._load import Board
+from penstock.kanban._watch import Watch
 
 _LOOK_S = 0.02
 _PATIENCE_S = 30.0
+_BACKSTOP_S = 2.0
 
 Handler = Callable[[dict[str, Any]], Awaitable[Any]]
 
@@ -78,15 +80,16 @@ def ask(board: Board, command: str, **values: Any) -> Any:
     return said["answer"]
 
 
-async def serve(board: Board, handle: Handler, *, every: float = 0.25) -> None:
-    """Answer requests until cancelled."""
+async def serve(board: Board, handle: Handler) -> None:
+    """Answer requests as they come, until cancelled."""
     folder = board.state / "control"
     folder.mkdir(exist_ok=True)
-    while True:
-        for name in sorted(names_in(str(folder))):
-            if name.endswith(".request"):
-                await _answer(folder / name, handle)
-        await asyncio.sleep(every)
+    with closing(Watch([str(folder)])) as watch:
+        while True:
+            for name in sorted(names_in(str(folder))):
+                if name.endswith(".request"):
+                    await _answer(folder / name, handle)
+            await watch.coming(_BACKSTOP_S)
 
 
 async def _answer(path: Path, handle: Handler) -> None:

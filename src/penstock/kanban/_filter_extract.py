@@ -16,12 +16,18 @@ from pydantic import Field
 
 from penstock.base import Size
 from penstock.kanban._compress import open_compressed
-from penstock.kanban._data import CHUNK, only_data, publish_folder, reference, remove, scratch
+from penstock.kanban._data import only_data, publish_folder, reference, remove, scratch
+from penstock.kanban._disk import begin_to_write
 from penstock.kanban._errors import PermanentError
 from penstock.kanban._filter import Arguments, Filter, FilterContext, Outcome
+from penstock.kanban._forward import Body, Forward
 from penstock.kanban._gpg import SUFFIXES, Gpg
 from penstock.kanban._token import Token
 
+_BLOCK_BYTES = 1 << 18
+"""What is copied at once: it stays in the processor's cache."""
+_BEGIN_BYTES = 4 << 20
+"""What the disk is given at once; smaller files are left to the system, which puts them together."""
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
 
 
@@ -64,8 +70,11 @@ class _Guard:
         return folder.joinpath(*path.parts)
 
     def copy(self, source: Any, target: BinaryIO) -> None:
-        while block := source.read(CHUNK):
-            self.size += len(block)
+        """Copy what is in a member; the disk begins with it while the rest is unpacked."""
+        written = begun = 0
+        block = memoryview(bytearray(_BLOCK_BYTES))
+        while size := source.readinto(block):
+            self.size += size
             if self.size > self.args.max_bytes:
                 raise PermanentError(
                     f"the archive unpacks to more than {self.args.max_bytes:,} bytes"
@@ -74,7 +83,11 @@ class _Guard:
                 raise PermanentError(
                     f"the archive unpacks to more than {self.args.max_ratio} times its size"
                 )
-            target.write(block)
+            target.write(block[:size])
+            written += size
+            if written - begun >= _BEGIN_BYTES:
+                begin_to_write(target.fileno(), begun, written - begun)
+                begun = written
 
 
 class Extractor(Filter):
@@ -157,13 +170,15 @@ class Extractor(Filter):
 def _tar(file: BufferedReader, name: str) -> Iterator[tuple[str, Any]]:
     with (
         open_compressed(file, name) as stream,
-        tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK) as tar,
+        Forward(stream) as forward,
+        tarfile.open(fileobj=forward, mode="r:") as tar,
     ):
         for member in tar:
             if member.isdir():
                 yield member.name, None
             elif member.isreg():
-                yield member.name, tar.extractfile(member)
+                sparse = member.issparse()
+                yield member.name, tar.extractfile(member) if sparse else Body(forward, member.size)
             else:
                 raise PermanentError(f"the archive holds {member.name!r}, a link or a device")
 

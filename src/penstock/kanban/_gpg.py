@@ -15,6 +15,7 @@ from penstock.kanban._errors import PermanentError, RetryableError
 SUFFIXES = frozenset({".gpg", ".pgp", ".asc"})
 """How the names of encrypted files end."""
 _PIPE_BYTES = 1 << 20  # with pipes of the usual size, reading took a fifth of the CPU time
+_BUFFER_BYTES = 65_536  # less than is asked for at once: most bytes go past it
 _SAID_BYTES = 65_536
 
 
@@ -82,7 +83,7 @@ class Gpg:
                 stdout=output,
                 stderr=said,
                 env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-                bufsize=_PIPE_BYTES,
+                bufsize=_BUFFER_BYTES,
                 pipesize=_PIPE_BYTES,
             ) as gpg,
         ):

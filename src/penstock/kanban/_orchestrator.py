@@ -27,7 +27,7 @@ _TICK_S = 0.5
 _IDLE_TICK_S = 0.1
 _QUIET_TICK_S = 1.0
 _JANITOR_S = 30.0
-_FEED_S = 1.0
+_FEED_S = 2.0
 
 
 @dataclass(frozen=True)

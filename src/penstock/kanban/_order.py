@@ -6,9 +6,11 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from penstock.kanban._places import Places, is_token
+from penstock.kanban._returned import Returned
 from penstock.kanban._token import Priority
 
 _KEPT = 16_384
@@ -38,8 +40,11 @@ class Order:
 
     def __init__(self, places: Places, *, wall: Callable[[], float], seed: str) -> None:
         self._delayed = _Lane([places.delayed], wall, due=True)
-        self._urgent, *others = (_Lane(places.shelves(priority), wall) for priority in Priority)
-        self._lanes = [self._delayed, self._urgent, *others]
+        self._urgent, self._normal, low = (
+            _Lane(places.shelves(priority), wall) for priority in Priority
+        )
+        self._normal.returned = Returned(places)
+        self._lanes = [self._delayed, self._urgent, self._normal, low]
         self._looked = 0.0
         self._turn = 0
         self._losses = 0
@@ -88,6 +93,11 @@ class Order:
             if candidate.folder in lane.folders:
                 lane.queue.appendleft(candidate)
 
+    def take_emptied(self) -> bool:
+        """Whether a shelf of `returned` was found empty since the last call."""
+        emptied, self._normal.emptied = self._normal.emptied, False
+        return emptied
+
     def next_due(self) -> float | None:
         """When the first delayed token may be taken, as far as was seen."""
         return self._delayed.next_due
@@ -118,6 +128,8 @@ class _Lane:
         self.queue: deque[Candidate] = deque()
         self.next_due: float | None = None
         self.looked = False
+        self.returned: Returned | None = None
+        self.emptied = False
         self._wall = wall
         self._due = due
         self._read: dict[str, tuple[int, float]] = {}
@@ -133,7 +145,8 @@ class _Lane:
         """Look at the directories, and say whether there is a candidate."""
         self.looked = True
         now = self._wall()
-        changed = [folder for folder in self.folders if self._changed(folder, now)]
+        folders = [*self.folders, *self.returned.shelves()] if self.returned else self.folders
+        changed = [folder for folder in folders if self._changed(folder, now)]
         if not changed:
             return False
         seen = (candidate for folder in changed for candidate in self._entries(folder, now))
@@ -152,6 +165,7 @@ class _Lane:
         try:
             modified = os.stat(folder).st_mtime_ns
         except FileNotFoundError:
+            self._read.pop(folder, None)
             return False
         known, read_at = self._read.get(folder, (0, 0.0))
         if self.next_due is not None and self.next_due <= now:
@@ -164,10 +178,12 @@ class _Lane:
 
     def _entries(self, folder: str, now: float) -> Iterator[Candidate]:
         self.next_due = None
-        with os.scandir(folder) as entries:
+        empty = True
+        with suppress(FileNotFoundError), os.scandir(folder) as entries:  # a shelf may be gone
             for entry in entries:
                 if not is_token(entry.name):
                     continue
+                empty = False
                 try:
                     since = entry.stat(follow_symlinks=False).st_mtime
                 except FileNotFoundError:
@@ -176,3 +192,5 @@ class _Lane:
                     self.next_due = min(since, self.next_due or since)
                 else:
                     yield Candidate(since, entry.name, folder)
+        if empty and folder not in self.folders:
+            self.emptied = True

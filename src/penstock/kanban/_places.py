@@ -8,6 +8,8 @@ from zlib import crc32
 from penstock.kanban._disk import exists, names_in
 from penstock.kanban._token import SUFFIX, Priority
 
+ALIVE = "alive"
+"""In a worker's directory: the file whose lock says that it lives."""
 _SHELF = re.compile(r"[0-9a-f]{2}")
 
 
@@ -40,6 +42,15 @@ class Places:
         return f"{self.root}/held"
 
     @property
+    def returned(self) -> str:
+        """What waits again as a whole: a shelf per worker that died with many tokens in hand.
+
+        It is the worker's own directory. Its tokens are of normal priority. Nearly always there is
+        no such directory.
+        """
+        return f"{self.root}/returned"
+
+    @property
     def tmp(self) -> str:
         """What is being written."""
         return f"{self.root}/tmp"  # noqa: S108 - of the bucket, not of the system
@@ -63,7 +74,7 @@ class Places:
 
     def shelf(self, identity: str, priority: Priority) -> str:
         """The directory in which one token waits."""
-        lane = self.lane(priority)
+        lane = self.root if priority is Priority.NORMAL else self.lane(priority)
         return f"{lane}/{crc32(identity.encode()) & 0xFF:02x}" if self.fan_out else lane
 
     def waiting(self, identity: str, priority: Priority) -> str:
@@ -76,6 +87,11 @@ class Places:
         if self.fan_out:
             return [lane, *(f"{lane}/{number:02x}" for number in range(256))]
         return [lane]
+
+    def returned_shelves(self) -> list[str]:
+        """The directories of dead workers in which tokens wait again."""
+        names = sorted(names_in(self.returned))
+        return [f"{self.returned}/{name}" for name in names if not name.startswith(".")]
 
     def workers(self) -> Iterator[str]:
         """The directories of those who hold claims, or held some when they died."""
@@ -94,18 +110,20 @@ class Places:
     def find(self, identity: str) -> tuple[str, str] | None:
         """Where a token lies: the word for it, and its path."""
         name = identity + SUFFIX
-        for priority in Priority:
-            for shelf in {self.lane(priority), self.shelf(identity, priority)}:
-                if exists(path := f"{shelf}/{name}"):
-                    return "waiting", path
-        parts = (("delayed", self.delayed), ("held", self.held), ("error", self.errors))
-        for word, folder in parts:
+        for word, folder in self._folders(identity):
             if exists(path := f"{folder}/{name}"):
                 return word, path
-        for worker in self.workers():
-            if exists(path := f"{worker}/{name}"):
-                return "claimed", path
         return None
+
+    def _folders(self, identity: str) -> Iterator[tuple[str, str]]:
+        for priority in Priority:
+            for shelf in {self.lane(priority), self.shelf(identity, priority)}:
+                yield "waiting", shelf
+        for shelf in self.returned_shelves():
+            yield "waiting", shelf
+        yield from (("delayed", self.delayed), ("held", self.held), ("error", self.errors))
+        for worker in self.workers():
+            yield "claimed", worker
 
 
 def token_names(path: str) -> list[str]:

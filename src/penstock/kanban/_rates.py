@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from threading import Lock
 
+from penstock.kanban._disk import names_in
 from penstock.kanban._load import Board
 from penstock.kanban._tally import DONE, read_tally
 
@@ -21,9 +22,8 @@ class Rates:
         self._lock = Lock()
         self._gone: dict[str, Counter[str]] = {}
         self._looks: deque[tuple[float, dict[str, Counter[str]]]] = deque(maxlen=_KEPT)
-        folder = board.tally("")
-        for path in folder.iterdir() if folder.is_dir() else ():
-            path.unlink()  # of an earlier run
+        for name in names_in(str(board.tally(""))):
+            board.tally(name).unlink()  # of an earlier run
 
     def look(self) -> bool:
         """Read the tallies, forget what is older than a minute, and say whether they have changed."""
@@ -39,24 +39,24 @@ class Rates:
         """Per filter: `done`, `failed`, `retried` and `bytes`, since the board was started."""
         with self._lock:
             found = {c.name: Counter(self._gone.get(c.name, {})) for c in self.board.config.filters}
-            folder = self.board.tally("")
-            for path in folder.iterdir() if folder.is_dir() else ():
-                name = filter_of(path.name)
+            folder = str(self.board.tally(""))
+            for worker in names_in(folder):
+                name = filter_of(worker)
                 if name in found:
-                    found[name] += read_tally(path)
+                    found[name] += read_tally(f"{folder}/{worker}")
         return found
 
     def ended(self, worker: str) -> None:
         """A worker has died: keep what it counted, and remove its file."""
         path = self.board.tally(worker)
         with self._lock:
-            self._gone.setdefault(filter_of(worker), Counter()).update(read_tally(path))
+            self._gone.setdefault(filter_of(worker), Counter()).update(read_tally(str(path)))
             path.unlink(missing_ok=True)
 
     def per_minute(self) -> dict[str, float]:
-        """Tokens that each filter has handed on, per minute."""
+        """Tokens that each filter has handed on, per minute; none before the second look."""
         if len(self._looks) < 2:
-            return {}
+            return dict.fromkeys((config.name for config in self.board.config.filters), 0.0)
         (start, before), (end, after) = self._looks[0], self._looks[-1]
         minutes = (end - start) / 60
         return {

@@ -11,10 +11,11 @@ from typing import Any, Self
 from penstock.kanban._bucket import Bucket, Room
 from penstock.kanban._errors import OTHER_FILE_SYSTEM, BucketError, TokenError, TokenExistsError
 from penstock.kanban._order import Candidate, Order
-from penstock.kanban._returning import put_back, refuse
+from penstock.kanban._returned import clear_shelves
+from penstock.kanban._returning import look, put_anew, put_back, refuse
 from penstock.kanban._settlement import Settlement, carry_out
 from penstock.kanban._sitting import leave_seat, take_seat
-from penstock.kanban._token import SUFFIX, Token, Visit, decode, stamp
+from penstock.kanban._token import SUFFIX, Token, Visit, stamp
 
 ADOPTED_AFTER_S = 2.0
 _FRESH: dict[str, Any] = {"attempts": 0, "reason": "", "not_before": ""}
@@ -58,6 +59,7 @@ class Seat:
         self._folder = f"{bucket.places.claimed}/{worker}"
         self._descriptor = -1
         self._order = Order(bucket.places, wall=bucket.wall, seed=worker)
+        self._returned = f"{bucket.places.returned}/"
 
     def __enter__(self) -> Self:
         with self.bucket.translated():
@@ -115,6 +117,8 @@ class Seat:
             claims.append(claim)
             if len(claims) == limit:
                 break
+        if self._order.take_emptied():
+            clear_shelves(self.bucket.places, self.bucket.disk)
 
     def claim_ids(self, ids: Sequence[str]) -> list[Claim]:
         """Claim those tokens that wait, and are still there; room downstream is not asked for."""
@@ -162,6 +166,7 @@ class Seat:
             if self.bucket.sync and not alone:
                 self.bucket.disk.sync_all(self._folder)
             self.bucket.failpoints.cross("seat.written")
+            self.into.returned.shelves()
             for claim, token in written:
                 self._hand_on(claim, token, self.into)
             if self.bucket.sync:
@@ -246,24 +251,16 @@ class Seat:
 
     def _take(self, candidate: Candidate, start: str) -> Claim | None:
         """Read, then rename: what our programs wrote is whole and never changes while it waits."""
-        disk, path = self.bucket.disk, f"{candidate.folder}/{candidate.name}"
-        stem = candidate.name.removesuffix(SUFFIX)
+        path, target = f"{candidate.folder}/{candidate.name}", f"{self._folder}/{candidate.name}"
         try:
-            token, ours = decode(disk.read(path), place=path, stem=stem)
-            problem = ""
-        except FileNotFoundError:
-            self._order.lost()
-            return None
-        except (IsADirectoryError, PermissionError) as error:
-            token, ours, problem = None, False, f"cannot be read: {error.strerror}"
-        except TokenError as error:
-            token, ours, problem = None, False, str(error)
-        if not ours and self.bucket.wall() - candidate.since < ADOPTED_AFTER_S:
-            self._order.put_off(candidate)  # somebody may still be writing it
-            return None
-        target = f"{self._folder}/{candidate.name}"
-        try:
-            disk.rename(path, target)
+            token, ours, problem = look(self.bucket, path, candidate.name.removesuffix(SUFFIX))
+            unripe = not ours and self.bucket.wall() - candidate.since < ADOPTED_AFTER_S
+            if unripe or target in self.hands:  # maybe half-written; or put anew meanwhile
+                self._order.put_off(candidate)
+                return None
+            if candidate.folder.startswith(self._returned) and put_anew(self.bucket, path):
+                return None
+            self.bucket.disk.rename(path, target)
         except FileNotFoundError:
             if not os.path.isdir(self._folder):
                 raise
@@ -278,9 +275,13 @@ class Seat:
         return claim
 
     def _undo(self, claim: Claim, candidate: Candidate) -> None:
-        self.bucket.disk.rename_new(claim.path, f"{candidate.folder}/{candidate.name}")
+        """Put it back where it was, or into the lane that its shelf belongs to: that may be gone."""
+        if candidate.folder.startswith(self._returned):
+            put_back(self.bucket, claim.path, claim.token)
+        else:
+            self.bucket.disk.rename_new(claim.path, f"{candidate.folder}/{candidate.name}")
+            self._order.put_back(candidate)
         del self.hands[claim.path]
-        self._order.put_back(candidate)
 
     def _visited(
         self,
@@ -300,7 +301,7 @@ class Seat:
         self.bucket.disk.rename(f"{claim.path}.tmp", claim.path)
         self.bucket.failpoints.cross("seat.rewritten")
         try:
-            self.bucket.disk.rename_new(claim.path, f"{into.door(token)}/{token.id}{SUFFIX}")
+            into.admit(claim.path, token)
         except FileExistsError as error:
             problem = TokenExistsError(token.id, str(into.path))
             self.fail(replace(claim, token=token), str(problem))

@@ -22,6 +22,7 @@ class Seeder:
         self.board = board
         self._ledger = ledger
         self._done: set[str] = set()
+        self._nothing_at: tuple[int, list[str]] = (0, [])
 
     def seed(self, sample: Sequence[str] = ()) -> int:
         """Put as many tokens in as there is room for; returns how many.
@@ -31,7 +32,12 @@ class Seeder:
         """
         if sample:
             return self._pour(sample, self.board.entrance)
-        return sum(self._pour((), pipe) for pipe in self.board.inputs)
+        looked = (self._ledger.revision, self.board.inputs)
+        if looked[0] and looked == self._nothing_at:
+            return 0
+        entered = sum(self._pour((), pipe) for pipe in looked[1])
+        self._nothing_at = (0, []) if self.more() else looked
+        return entered
 
     def more(self, sample: Sequence[str] = ()) -> bool:
         """Whether something waits for room."""

@@ -75,11 +75,12 @@ def carry_out(folder: str, bucket: Bucket, into: Bucket) -> None:
     for member in plan["members"]:
         with suppress(FileNotFoundError):
             disk.remove(f"{os.path.dirname(folder)}/{member}")
+    into.returned.shelves()
     for name in token_names(folder):
         path = f"{folder}/{name}"
         child = bucket.read(path)
         try:
-            disk.rename_new(path, f"{into.door(child)}/{name}")
+            into.admit(path, child)
         except FileExistsError:
             disk.rename(path, f"{bucket.places.errors}/{name}")
         bucket.failpoints.cross("settlement.child")

@@ -6,8 +6,7 @@ from contextlib import suppress
 
 from penstock.kanban._bucket import Bucket
 from penstock.kanban._disk import names_in, same_file, try_lock
-
-ALIVE = "alive"
+from penstock.kanban._places import ALIVE
 
 
 def take_seat(folder: str, bucket: Bucket) -> int:

@@ -5,6 +5,8 @@ import struct
 from collections import Counter
 from pathlib import Path
 
+from penstock.kanban._disk import Disk
+
 DONE, FAILED, RETRIED = "done", "failed", "retried"
 BYTES = "bytes"
 _NAMES = (DONE, FAILED, RETRIED, BYTES)
@@ -35,9 +37,10 @@ class Tally:
             os.close(self._descriptor)
 
 
-def read_tally(path: Path) -> Counter[str]:
+def read_tally(path: str) -> Counter[str]:
     """The numbers in a file; none where there is none yet."""
     try:
-        return Counter(dict(zip(_NAMES, _FORM.unpack(path.read_bytes()), strict=True)))
+        data = Disk().read(path)
+        return Counter(dict(zip(_NAMES, _FORM.unpack(data), strict=True)))
     except (FileNotFoundError, struct.error):
         return Counter()

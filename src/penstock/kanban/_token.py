@@ -110,21 +110,26 @@ class Token:
         """A copy whose data files are worked on, and end, in these directories."""
         return replace(self, processing_bucket=processing_bucket, done_bucket=done_bucket)
 
-    def with_visit(self, visit: Visit, **changes: Any) -> "Token":
+    def with_visit(
+        self,
+        visit: Visit,
+        *,
+        attempts: int | None = None,
+        reason: str | None = None,
+        not_before: str | None = None,
+    ) -> "Token":
         """A copy with one more visit in its history, of which the last 200 are kept."""
         history = (*self.history, visit)[-_HISTORY_KEPT:]
-        if not changes.keys() <= _OF_A_VISIT:
-            return replace(self, history=history, **changes)
         return Token(  # three times as fast as `replace`, once per token and stage
             self.id,
             self.processing_bucket,
             self.done_bucket,
             self.priority,
             self.data,
-            changes.get("attempts", self.attempts),
+            self.attempts if attempts is None else attempts,
             history,
-            changes.get("reason", self.reason),
-            changes.get("not_before", self.not_before),
+            self.reason if reason is None else reason,
+            self.not_before if not_before is None else not_before,
             self.fields,
         )
 
@@ -186,7 +191,6 @@ class Token:
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",\n ", ": ")).encode
-_OF_A_VISIT = {"attempts", "reason", "not_before"}
 _DONE = {"done_bucket", "storage_bucket"}
 _KNOWN = {
     "barcode", "id", "processing_bucket", "done_bucket", "storage_bucket", "priority", "data",

@@ -53,7 +53,7 @@ def work(board: Board, name: str, worker: str, failpoints: Failpoints) -> None:
         raise LookupError(f"the order names {name!r}, which its own configuration lacks")
     bucket, into = board.bucket(config.input_pipe), board.bucket(config.output_pipe)
     bucket.failpoints = failpoints
-    watch = Watch(_doors(bucket.places))
+    watch = watch_of(bucket.places)
     stop = _Stop(watch.wake_fd)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the orchestrator says when
@@ -71,8 +71,10 @@ def work(board: Board, name: str, worker: str, failpoints: Failpoints) -> None:
     watch.close()
 
 
-def _doors(places: Places) -> list[str]:
-    return [*(shelf for p in Priority for shelf in places.shelves(p)), places.delayed]
+def watch_of(places: Places) -> Watch:
+    """Wakes when a token comes, or when the directory of a dead worker becomes a shelf."""
+    lanes = (shelf for priority in Priority for shelf in places.shelves(priority))
+    return Watch([*lanes, places.delayed], leaving=[places.claimed])
 
 
 if __name__ == "__main__":

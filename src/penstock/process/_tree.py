@@ -89,17 +89,28 @@ def _members(leader: int, known: frozenset[TreeMember]) -> list[_Entry]:
     return [entry for entry in entries if entry.member.pid in inside and entry.state not in "ZX"]
 
 
+def _stat(pid: str) -> str:
+    """By plain calls: it is read for every process of the machine, at every look at a child."""
+    descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+    try:
+        return os.read(descriptor, 4096).decode(errors="surrogateescape")
+    finally:
+        os.close(descriptor)
+
+
 def _entries() -> Iterator[_Entry]:
     page = os.sysconf("SC_PAGE_SIZE")
-    for place in _PROC.glob("[0-9]*/stat"):
+    for place in _PROC.iterdir() if _PROC.is_dir() else ():
+        if not (name := place.name).isdecimal():
+            continue
         try:
-            text = place.read_text()
+            text = _stat(name)
         except OSError:
             continue  # it ended while we looked
         # The name in brackets may hold anything, brackets too: proc(5).
         fields = text[text.rindex(")") + 2 :].split()
         yield _Entry(
-            TreeMember(int(place.parent.name), started=int(fields[19])),
+            TreeMember(int(name), started=int(fields[19])),
             parent=int(fields[1]),
             session=int(fields[3]),
             state=fields[0],

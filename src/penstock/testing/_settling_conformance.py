@@ -59,6 +59,18 @@ class SettlingCases:
 
         run_scenario(scenario)
 
+    def test_attempts_of_the_writer_are_not_those_of_a_reader(self) -> None:
+        """It may have been tried again before it was put."""
+
+        async def scenario() -> None:
+            channel = self._settling()
+            sent: Message[Any] = Message("payload")
+            sent.annotate().attempt = 3
+            await channel.put(sent)
+            assert (await _got(channel)).attempt == 1
+
+        run_scenario(scenario)
+
     def test_what_a_reader_does_to_its_message_is_not_what_comes_again(self) -> None:
         """A flow puts results in the place of payloads, and forgets them when it has delivered."""
 
