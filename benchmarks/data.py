@@ -47,9 +47,11 @@ def data_set(name: str, scale: float = 1.0, *, folder: Path = FOLDER) -> DataSet
         folder: Where the data sets are kept.
     """
     folder = folder / f"{name}-{scale:g}"
-    done = folder / "complete"
+    # Beside the folder: in it, it would be one more source file, with a dead letter at each run.
+    done = folder.with_name(f"{folder.name}.complete")
     if not done.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         make = {"flat": _make_flat, "nested": _make_nested}[name]
         done.write_text("{} {}".format(*make(folder, scale)), encoding="utf-8")
     rows, plain_bytes = map(int, done.read_text(encoding="utf-8").split())

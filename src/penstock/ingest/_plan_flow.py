@@ -96,11 +96,10 @@ class PlanFlow:
             StoreUnavailableError: A store failed, not a file.
             OSError: The local disk is at fault.
         """
+        numbered = [*enumerate(self._plan.files)]  # an iterator might block: a thread for each pull
         flow = (
             Flow(f"{self._plan.pipeline}/{self._plan.seq}", clock=self._work.context.clock)
-            | list(
-                enumerate(self._plan.files)
-            )  # an iterator might block: each pull would be a thread
+            | numbered
             | self._stage(self._ingest, workers=self._work.files_at_once + _AHEAD, streaming=True)
             | self._stage(self._upload, workers=self._work.uploads_at_once)
             | self._uploaded
