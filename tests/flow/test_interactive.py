@@ -41,6 +41,8 @@ def show(report):
     threads = [one.name for one in threading.enumerate() if one.name == "penstock flow"]
     print(report.ending, report.statistics.balanced, report.in_flight > 0, threads, flush=True)
 
+# A program that a shell starts in the background is born with it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 endless = Flow("endless", drain_timeout="1h") | numbers() | same
 """
 
