@@ -132,7 +132,8 @@ def test_an_interrupt_leaves_nothing_behind_wherever_it_comes() -> None:
         assert (source.closed, flow_threads()) == (1, [])
         if interrupt.left > 0:
             break
-        assert results.report.ending == "cancelled"
+        # An interrupt of the last question may come when the flow has ended by itself.
+        assert results.report.ending == "cancelled" or results.report.delivered == 3
 
     assert number > 3
 
