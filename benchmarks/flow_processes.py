@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from multiprocessing.queues import Queue
+from multiprocessing.queues import Queue, SimpleQueue
+from multiprocessing.synchronize import Barrier
 from threading import Thread
 from typing import Any
 
@@ -40,8 +41,11 @@ def double_singly(number: int) -> int:
 compute_in_processes = stage(pool="process", workers=WORKERS)(compute)
 
 
-def measured(over: Any, source: Iterable[Any], messages: int, warm: int) -> float:
-    """Seconds per message of a flow over a stage; the clock starts before the message after `warm` others."""
+def measured(over: Any, source: Iterable[Any], messages: int, warm: int, batch: int = 256) -> float:
+    """Seconds per message of a flow over a stage; the clock starts before the message after `warm` others.
+
+    The sink is given up to `batch` at a time: 1 where they come so far apart that none has company.
+    """
     seen = done = 0
     started = ended = time.perf_counter()
 
@@ -52,7 +56,7 @@ def measured(over: Any, source: Iterable[Any], messages: int, warm: int) -> floa
         if seen <= warm:
             started, done = ended, seen
 
-    sink = stage(batch=256, within="1ms", pool="async")(collect)
+    sink = stage(batch=batch, within="1ms", pool="async")(collect)
     (Flow("bench", capacity=CAPACITY) | source | over | sink).run()
     assert seen == messages + warm
     return (ended - started) / (seen - done)
@@ -72,12 +76,29 @@ def process_single(messages: int) -> float:
 def cpu_map(messages: int) -> float:
     """Seconds per message of a function that takes some milliseconds."""
     source = range(messages + _WARM_COMPUTED)
-    return measured(compute_in_processes, source, messages, _WARM_COMPUTED)
+    return measured(compute_in_processes, source, messages, _WARM_COMPUTED, batch=1)
+
+
+def _compute_share(count: int, gate: Barrier, paces: "SimpleQueue[float]") -> None:
+    gate.wait()
+    paces.put(per_message(count, lambda: len(list(map(compute, range(count))))))
 
 
 def ideal_map(messages: int) -> float:
-    """The same in this process, as if that many could do it without any cost."""
-    return per_message(messages, lambda: len(list(map(compute, range(messages))))) / WORKERS
+    """The same where no message travels: each process has its share, all at once, and none waits for another.
+
+    One process alone would say what no two can do: a processor is slower while the other is busy.
+    """
+    gate = _SPAWN.Barrier(WORKERS)
+    paces: SimpleQueue[float] = _SPAWN.SimpleQueue()
+    share = (messages // WORKERS, gate, paces)
+    workers = [_SPAWN.Process(target=_compute_share, args=share) for _ in range(WORKERS)]
+    for worker in workers:
+        worker.start()
+    found = [paces.get() for _ in workers]
+    for worker in workers:
+        worker.join()
+    return 1 / sum(1 / pace for pace in found)
 
 
 def executor_map(messages: int) -> float:

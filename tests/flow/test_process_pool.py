@@ -158,6 +158,41 @@ def test_what_a_worker_cannot_unpickle_costs_one_message(made: Stage[..., Any]) 
     assert [one.replaced for one in report.stages.values()] == [0, 0]
 
 
+UNGUARDED = """
+import sys
+from penstock import Flow, stage
+from penstock.flow import read_lines
+@stage(pool="process")
+def double(line: bytes) -> bytes:
+    return line * 2
+flow = Flow("bare", checkpoint=sys.argv[1]) | read_lines(sys.argv[2]) | double
+{start}
+"""
+
+
+@pytest.mark.parametrize("start", ["(flow | print).run()", "list(flow.stream())"])
+def test_a_script_without_the_guard_is_told_of_it(tmp_path: Path, start: str) -> None:
+    """Its workers import it, and start the flow again: that asks no source, and takes no lock."""
+    script, lines = tmp_path / "bare.py", tmp_path / "lines"
+    script.write_text(UNGUARDED.format(start=start))
+    lines.write_text("1\n2\n")
+
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "state", lines],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(
+        "penstock.flow._report.FlowFailedError: flow 'bare' failed: FatalError: the workers of stage 'double' import"
+    )
+    assert 'below `if __name__ == "__main__":`' in done.stderr
+    assert "freeze_support" not in done.stderr
+
+
 def test_a_death_after_what_could_not_be_unpickled_is_charged_to_its_own_message() -> None:
     """The requests are counted on both ends, those that are refused too."""
     rows: list[int] = []

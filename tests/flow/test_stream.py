@@ -336,3 +336,16 @@ def test_what_cannot_start_says_so_in_the_loop() -> None:
         list((Flow("none") | 3 | plus_one).stream())
 
     assert flow_threads() == []
+
+
+def test_a_stage_that_cannot_start_ends_the_loop_with_its_reason() -> None:
+    """What is wrong was found before there was anything for the caller to wait for."""
+
+    async def scenario() -> None:
+        nowhere = stage(pool="process")(lambda number: number)
+        async with asyncio.timeout(60):
+            async for _ in (Flow("none") | [1, 2] | nowhere).stream():
+                pytest.fail("nothing can come out")
+
+    with pytest.raises(FlowFailedError, match="cannot be sent there"):
+        asyncio.run(scenario())

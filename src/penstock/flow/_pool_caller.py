@@ -73,11 +73,15 @@ class CallerPool:
         """The caller has taken all."""
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        """Let the caller go, also where the flow failed before there was anything to wait for."""
+        self._let_go()
 
     async def _wait(self) -> None:
         try:
             await self._results.ended.wait()
         finally:
-            self._results.ended.set()
-            self._work.intake.wake_all()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._results.ended.set()
+        self._work.intake.wake_all()

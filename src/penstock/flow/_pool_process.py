@@ -58,6 +58,8 @@ class ProcessExecutor:
                     self._process = self._spare.take()
                 else:
                     return
+        except FatalError:
+            raise  # says by itself what is wrong
         except Exception as error:
             raise FatalError(
                 f"a worker of stage {self._stage.name!r} could not load its function ({error!r}); "
@@ -163,7 +165,9 @@ class ProcessPool:
     """`workers` processes and a spare, each of the first fed by a task on the loop."""
 
     def __init__(self, work: Work) -> None:
+        """Refuse at once, before a source is asked, in a process that may have no workers."""
         self._work = work
+        self._preparation = preparation(work.stage.name)
         self._spare: Spare | None = None
         self.workers = work.stage.options.workers
 
@@ -171,7 +175,7 @@ class ProcessPool:
         """Start the workers; the ends of their feeders are the end of the stage."""
         work = self._work
         setup = Setup(
-            preparation(work.stage.name),
+            self._preparation,
             reference(work.stage),
             Task(work.stage.name, work.stage.expands, work.output_limit),
             work.stage.options.memory,

@@ -10,6 +10,7 @@ from collections import deque
 from multiprocessing import spawn
 from typing import Any
 
+from penstock.flow._errors import FatalError
 from penstock.flow._source import call_in_thread
 from penstock.flow._worker_process import PROGRESS_SIZE, Setup
 from penstock.process import Frame, FrameReader, Segments, open_shared
@@ -247,12 +248,19 @@ class WorkerProcess:
         self._wake()
 
 
-def preparation(name: str) -> dict[str, Any]:
+def preparation(stage: str) -> dict[str, Any]:
     """How this process was started, as multiprocessing tells it to its children; pickles plainly.
 
     Raises:
-        RuntimeError: The main module is being imported by a worker: it lacks the usual guard.
+        FatalError: This is a worker that imports the main module, which starts the flow again.
     """
-    data: dict[str, Any] = spawn.get_preparation_data(name)
+    try:
+        data: dict[str, Any] = spawn.get_preparation_data(stage)
+    except RuntimeError:
+        raise FatalError(
+            f"the workers of stage {stage!r} import the script in which its function stands, and the script starts "
+            'the flow while it is imported; put what starts it below `if __name__ == "__main__":`, '
+            "the functions above that, or use pool='thread'"
+        ) from None
     # The key is there for multiprocessing's own connections, and refuses to be pickled.
     return {key: value for key, value in data.items() if key != "authkey"}
