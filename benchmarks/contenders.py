@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 
 from benchmarks.data import DataSet
 from benchmarks.handed_over import rows_of
-from benchmarks.harness import Contender
+from benchmarks.harness import Contender, RunFailedError
 from benchmarks.schema import SCHEMAS, yaml_field
 
 PENSTOCK = Path(sys.executable).with_name("penstock")
@@ -86,7 +86,14 @@ def parquet_rows(folder: Path) -> int:
 
 
 def table_rows(folder: Path) -> int:
-    """Rows of the table that Penstock made in a folder."""
+    """Rows of the table that Penstock made in a folder.
+
+    Raises:
+        RunFailedError: There were dead letters: it read something that its peers were not given.
+    """
+    letters = sorted((folder / "dlq").glob("*"))
+    if letters:
+        raise RunFailedError(f"not all that penstock read gave rows: {letters[0]}")
     return int(DeltaTable(folder / "table").to_pyarrow_dataset().count_rows())
 
 

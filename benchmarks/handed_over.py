@@ -27,13 +27,15 @@ _INDEX = "index.json"
 
 def rows_of(data: DataSet) -> Path:
     """The data set's rows beside it: one Arrow IPC file per source file, and an index of the blocks."""
-    folder = data.files[0].parent / "rows"
+    source = data.files[0].parent
+    # Not in it: the index would be one more source file, with a dead letter at each run.
+    folder = source.with_name(f"{source.name}.rows")
     if not (folder / _INDEX).exists():
         folder.mkdir(exist_ok=True)
         index = {}
-        for source in data.files:
-            target = folder / source.name.replace(".ndjson.gz", ".arrow")
-            keys = _decode(source, target, SCHEMAS[data.name])
+        for file in data.files:
+            target = folder / file.name.replace(".ndjson.gz", ".arrow")
+            keys = _decode(file, target, SCHEMAS[data.name])
             index.update({key: (target.name, place) for place, key in enumerate(keys)})
         (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
     return folder
