@@ -56,7 +56,7 @@ class Seat:
         self.stage = stage or bucket.name
         self._folder = f"{bucket.places.claimed}/{worker}"
         self._descriptor = -1
-        self._order = Order(bucket.places, wall=bucket.wall, seed=worker)
+        self._order = Order(bucket.places, seed=worker)
         self._returned = f"{bucket.places.returned}/"
 
     def __enter__(self) -> Self:
@@ -104,8 +104,9 @@ class Seat:
         return claims
 
     def _claim(self, limit: int, claims: list[Claim], room: Room | None) -> None:
-        start = stamp(self.bucket.clock.now())
-        for candidate in self._order.candidates():
+        now = self.bucket.clock.now()
+        start = stamp(now)
+        for candidate in self._order.candidates(now.timestamp()):
             claim = self._take(candidate, start)
             if claim is None:
                 continue
