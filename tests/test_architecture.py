@@ -208,6 +208,7 @@ PLANNED = [
     "base",
     "telemetry",
     "process",
+    "files",
     "flow",
     "storage",
     "workflow",

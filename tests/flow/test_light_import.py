@@ -36,6 +36,6 @@ def test_a_flow_loads_its_own_room_and_what_that_stands_on() -> None:
     names = loaded(program)
 
     rooms = {name.split(".")[1] for name in names if name.startswith("penstock.")}
-    assert rooms == {"base", "flow"}
+    assert rooms == {"base", "files", "flow"}
     assert {name.partition(".")[0] for name in names} & HEAVY == set()
     assert names & {"multiprocessing", "penstock.flow._pool_process"} == set()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -75,6 +76,34 @@ def test_a_cancel_hands_back_what_is_in_flight(pool: str) -> None:
     assert report.statistics.balanced
     assert report.pulled == report.delivered + report.in_flight
     assert sorted(map(int, source.acked + source.nacked)) == list(range(source.given))
+    assert source.closed == 1
+
+
+@pytest.mark.parametrize("how", ["drain", "cancel"])
+def test_what_a_source_gives_although_it_was_interrupted_is_not_lost(how: str) -> None:
+    """More than the channel holds; a drain works it off, a cancel hands it back."""
+
+    class Deaf(ListSource[int]):
+        def __init__(self) -> None:
+            super().__init__([])
+            self.asked = asyncio.Event()
+
+        async def pull(self, demand: int) -> list[Message[int]]:
+            self.asked.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            return [Message(number, number) for number in range(10)]
+
+    async def scenario() -> tuple[FlowReport, Deaf]:
+        source = Deaf()
+        async with (Flow("deaf", capacity=2) | source | same | (lambda _: None)).start() as running:
+            await source.asked.wait()
+            return await getattr(running, how)(), source
+
+    report, source = asyncio.run(scenario())
+
+    assert report.statistics.balanced
+    assert (len(source.acked), len(source.nacked)) == ((10, 0) if how == "drain" else (0, 10))
     assert source.closed == 1
 
 

@@ -3,9 +3,10 @@
 import asyncio
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any, Final
+
+from penstock.files import write_atomic
 
 INLINE_BYTES: Final = 64 * 1024
 """Largest result, as JSON, that is kept in its row."""
@@ -45,18 +46,6 @@ class Payloads:
         return json.loads(await asyncio.to_thread(path.read_bytes))
 
     def _write(self, digest: str, text: bytes) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
         path = self._directory / f"{digest}.json"
-        if path.exists():
-            return
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        with temporary.open("wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        directory = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        if not path.exists():
+            write_atomic(path, text)

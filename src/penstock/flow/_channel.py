@@ -261,12 +261,7 @@ class MemoryChannel(Channel[T]):
 
 
 async def sleep_in(waiters: Waiters, *, first: bool = False) -> None:
-    """Wait among `waiters` until woken; a wake-up that came too late is passed to the next.
-
-    Raises:
-        asyncio.CancelledError: The task was cancelled, now or while a stage's function did not heed it.
-    """
-    heed_cancellation()
+    """Wait among `waiters` until woken; a wake-up that came too late is passed to the next."""
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     if first:
         waiters.appendleft(future)

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.base import Failpoints, parse_duration
+from penstock.files import sync_directory
 from penstock.flow._checkpoint_files import (
     TEMPORARY,
     CheckpointVersion,
     locked,
     names_in,
     read_versions,
-    sync_directory,
 )
 from penstock.flow._errors import DamagedCheckpointError, FlowError
 from penstock.flow._state import CheckpointState

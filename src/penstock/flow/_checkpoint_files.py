@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.base import Failpoints, RecordError
+from penstock.files import sync_directory
 from penstock.flow._errors import CheckpointError
 from penstock.flow._state import CheckpointState, NewerVersionError, packed, unpacked
 
@@ -143,12 +144,3 @@ class VersionWriter:
 
     def _path(self, number: int) -> Path:
         return self._directory / f"checkpoint-{number:012d}"
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory survive a power cut."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
+from penstock.files import sync_directory
 from penstock.flow._source import call_in_thread
 
 _PATIENCE = 0.01
@@ -62,9 +63,9 @@ class EffectStore:
         place.parent.mkdir(exist_ok=True)
         (self._open / name).rename(place)
         if self._durable:
-            _sync(place.parent)
+            sync_directory(place.parent)
             if fresh:
-                _sync(self._directory)
+                sync_directory(self._directory)
 
     def _done(self, name: str) -> Path:
         return self._directory / name[:2] / name
@@ -118,11 +119,3 @@ class Once:
         await call_in_thread(
             "penstock/once", lambda: self._store.settle(self._name, handle, done=kind is None)
         )
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from penstock.flow._channel import MemoryChannel
+from penstock.flow._channel import MemoryChannel, heed_cancellation
 from penstock.flow._errors import FlowError
 from penstock.flow._message import Message
 from penstock.flow._outcome import Ledger
@@ -47,6 +47,7 @@ class Pump:
         """Pull until the end of the source, then end the stream."""
         out = self._out
         while not self.draining:
+            heed_cancellation()
             room = out.capacity - len(out.items)
             if room <= 0 or out.bytes >= out.capacity_bytes:
                 await out.wait_room()
@@ -65,6 +66,8 @@ class Pump:
         self._pull = asyncio.current_task()
         try:
             messages = list(await self._source.pull(demand))
+            if self.draining and self._pull is not None:
+                self._pull.uncancel()  # the source has not heeded the drain: what it gives goes on
         except EndOfSource:
             return None
         except asyncio.CancelledError:
@@ -94,6 +97,7 @@ class Pump:
         for message in messages[sent:]:
             again = False
             while not out.put_nowait(message):
+                heed_cancellation()
                 await out.wait_room(again=again)
                 again = True
             self.in_hand -= 1

@@ -345,6 +345,7 @@ async def put_rest(work: Work, messages: list[Message[Any]], out: MemoryChannel[
         # Counted before the channel can hand it to anyone, and not while it waits for room.
         again = False
         while not out.put_nowait(message):
+            heed_cancellation()
             await out.wait_room(again=again)
             again = True
         work.meter.emitted += message.weight

@@ -13,8 +13,8 @@ from pathlib import Path
 from threading import Lock
 
 from penstock.base import ConfigError, Problem
+from penstock.files import write_atomic
 from penstock.kanban._config import CatalogueConfig, Seed
-from penstock.kanban._disk import replace_file
 from penstock.kanban._load import Board
 from penstock.telemetry import get_logger
 
@@ -134,7 +134,7 @@ class Catalogue:
             )
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(self._file, answer)
+        write_atomic(self._file, answer)
         os.utime(self._file, (self._wall(), self._wall()))
 
     def _answer(self, config: CatalogueConfig) -> bytes:

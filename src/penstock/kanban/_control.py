@@ -9,7 +9,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from penstock.kanban._disk import names_in, replace_file, try_lock
+from penstock.files import write_atomic
+from penstock.kanban._disk import names_in, try_lock
 from penstock.kanban._errors import (
     BoardNotRunningError,
     BoardRunningError,
@@ -66,7 +67,7 @@ def ask(board: Board, command: str, **values: Any) -> Any:
     folder.mkdir(exist_ok=True)
     name = token_hex(8)
     answer = folder / f"{name}.answer"
-    replace_file(folder / f"{name}.request", json.dumps({"command": command, **values}).encode())
+    write_atomic(folder / f"{name}.request", json.dumps({"command": command, **values}).encode())
     deadline = time.monotonic() + _PATIENCE_S
     while not answer.exists():
         if time.monotonic() > deadline or not running(board):
@@ -101,4 +102,4 @@ async def _answer(path: Path, handle: Handler) -> None:
     except (KanbanError, ValueError, LookupError) as error:
         said = {"refused": str(error)}
     path.unlink(missing_ok=True)
-    replace_file(path.with_suffix(".answer"), json.dumps(said, default=str).encode())
+    write_atomic(path.with_suffix(".answer"), json.dumps(said, default=str).encode())

@@ -13,9 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from penstock.base import Clock, RetryPolicy
+from penstock.files import write_atomic
 from penstock.kanban._bucket import Bucket
 from penstock.kanban._config import FilterConfig
-from penstock.kanban._disk import replace_file
 from penstock.kanban._errors import KanbanError
 from penstock.kanban._load import Board
 from penstock.kanban._recovery import recover
@@ -166,7 +166,7 @@ class Crew:
             "file": str(self.board.file.absolute()),
             "text": self.board.text,
         }
-        replace_file(order, json.dumps(document).encode())
+        write_atomic(order, json.dumps(document).encode())
         return ProcessSpec(
             (sys.executable, "-m", "penstock.kanban._worker", str(order), hand.name),
             env=self._environ,

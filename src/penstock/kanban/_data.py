@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from penstock.files import sync_directory
 from penstock.kanban._disk import Disk
 from penstock.kanban._errors import PermanentError
 from penstock.kanban._filter import FilterContext
@@ -33,7 +34,7 @@ def publish(part: Path, path: Path) -> None:
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(path)
-    Disk().sync_directory(str(path.parent))
+    sync_directory(path.parent)
 
 
 def publish_folder(part: Path, path: Path) -> None:
@@ -42,7 +43,7 @@ def publish_folder(part: Path, path: Path) -> None:
     if path.exists():
         shutil.rmtree(path)
     part.rename(path)
-    Disk().sync_directory(str(path.parent))
+    sync_directory(path.parent)
 
 
 @contextmanager

@@ -10,8 +10,8 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from secrets import token_hex
+
+from penstock.files import sync_directory
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _RENAME_NOREPLACE = 1
@@ -21,10 +21,6 @@ _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _renameat2 = getattr(_LIBC, "renameat2", None)
 _syncfs = getattr(_LIBC, "syncfs", None)
-_sync_file_range = getattr(_LIBC, "sync_file_range", None)
-_SYNC_FILE_RANGE_WRITE = 2
-if _sync_file_range is not None:
-    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 
 
 class Disk:
@@ -116,11 +112,7 @@ class Disk:
 
     def sync_directory(self, path: str) -> None:
         """Make the names in a directory survive a power cut."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_directory(path)
 
     def sync_all(self, path: str) -> None:
         """Make everything on the file system of `path` survive a power cut: syncfs(2)."""
@@ -134,16 +126,6 @@ class Disk:
     def set_time(self, path: str, seconds: float) -> None:
         """Set the time of modification."""
         os.utime(path, (seconds, seconds))
-
-
-def begin_to_write(descriptor: int, offset: int = 0, size: int = 0) -> None:
-    """Have the system begin to write a part of a file to the disk, by default all from `offset` on.
-
-    A hint, which promises nothing: a sync that comes later has less to wait for, because the disk
-    worked while the rest was made. Source: sync_file_range(2).
-    """
-    if _sync_file_range is not None:
-        _sync_file_range(descriptor, offset, size, _SYNC_FILE_RANGE_WRITE)
 
 
 def names_in(path: str) -> list[str]:
@@ -188,16 +170,3 @@ def same_file(descriptor: int, path: str) -> bool:
     except FileNotFoundError:
         return False
     return os.path.samestat(os.fstat(descriptor), there)
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, replacing what is there.
-
-    The storage room has the same, behind a door that needs an extra; this room does without.
-    """
-    temporary = path.with_name(f".{path.name}.{token_hex(4)}")
-    with temporary.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

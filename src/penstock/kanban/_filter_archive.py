@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+from penstock.files import write_atomic
 from penstock.kanban._data import (
     only_data,
     part_of,
@@ -15,7 +16,7 @@ from penstock.kanban._data import (
     remove,
     scratch,
 )
-from penstock.kanban._disk import Disk, replace_file
+from penstock.kanban._disk import Disk
 from penstock.kanban._errors import PermanentError
 from penstock.kanban._filter import Arguments, Filter, FilterContext, Outcome
 from penstock.kanban._sources import local_path
@@ -45,7 +46,7 @@ class Archiver(Filter):
         folder.mkdir(parents=True, exist_ok=True)
         if self.args.mode == "marker":
             note = {"barcode": token.id, "data": [found.path for found in token.data]}
-            replace_file(folder / f"{token.id}.done", json.dumps(note).encode() + b"\n")
+            write_atomic(folder / f"{token.id}.done", json.dumps(note).encode() + b"\n")
             self.context.failpoints.cross("archive.marked")
             return token
         source = only_data(token, self.context)

@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 from pydantic import Field
 
 from penstock.base import Size
+from penstock.files import begin_writeback
 from penstock.kanban._compress import open_compressed
 from penstock.kanban._data import only_data, publish_folder, reference, remove, scratch
-from penstock.kanban._disk import begin_to_write
 from penstock.kanban._errors import PermanentError
 from penstock.kanban._filter import Arguments, Filter, FilterContext, Outcome
 from penstock.kanban._forward import Body, Forward
@@ -86,7 +86,7 @@ class _Guard:
             target.write(block[:size])
             written += size
             if written - begun >= _BEGIN_BYTES:
-                begin_to_write(target.fileno(), begun, written - begun)
+                begin_writeback(target.fileno(), begun, written - begun)
                 begun = written
 
 

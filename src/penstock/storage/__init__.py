@@ -8,7 +8,6 @@ Does not: decide which objects matter, retry on its own beyond its client's shor
 a cache.
 """
 
-from penstock.storage._atomic import place_file, sync_directory, write_atomic, write_if_absent
 from penstock.storage._errors import (
     ChangedError,
     LocationError,
@@ -34,10 +33,6 @@ __all__ = [
     "StoragePool",
     "StoreUnavailableError",
     "open_store",
-    "place_file",
     "reason_of",
     "split_options",
-    "sync_directory",
-    "write_atomic",
-    "write_if_absent",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from penstock.storage._atomic import (
+from penstock.files import (
     TEMPORARY_PREFIX,
     place_file,
     remove_abandoned,
