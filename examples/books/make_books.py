@@ -57,16 +57,7 @@ def encrypted(data: bytes) -> bytes:
     plain.write_bytes(data)
     command = ["gpg", "--batch", "--quiet", "--no-autostart", "--homedir", str(home)]
     command += ["--pinentry-mode", "loopback", "--passphrase-fd", "0"]
-    command += [
-        "--compress-algo",
-        "none",
-        "--s2k-count",
-        "65536",
-        "--output",
-        "-",
-        "--symmetric",
-        str(plain),
-    ]
+    command += ["--compress-algo", "none", "--s2k-count", "65536", "--output", "-", "--symmetric", str(plain)]
     # Without an agent gpg says that it could not remember the passphrase, and ends with code 2.
     done = subprocess.run(command, input=PASSPHRASE.encode(), capture_output=True, check=False)
     shutil.rmtree(home)
