@@ -85,7 +85,7 @@ Milliseconds from SIGKILL to the first answer of its successor, by `benchmarks/b
 
 Steps that do nothing, by `benchmarks/bench_engine.py`: what is measured is the engine around them.
 One chain of steps for the time per step, many runs side by side for the rate; all on SQLite, where an engine uses a database at all.
-The floor is one durable transaction for each step, with the settings of our store.
+The floor is one durable transaction for each step, with the settings of our store; so many that its log is about as long as the chain's.
 Every change of a Penstock run is durable (`synchronous = FULL`), with its history, timers, leases and events.
 Luigi keeps no more than a file for each task, and does not wait for the disk; Airflow, Dagster and Prefect are measured once, on a shorter chain.
 """,
@@ -119,7 +119,7 @@ def _sections(scale: float, rounds: int) -> dict[str, Callable[[], list[str]]]:
         "start-up": lambda: sections.start_up(rounds),
         "flow": lambda: sections.flow(rounds, max(2000, int(FLOW_MESSAGES * scale))),
         "worker": lambda: bench_worker.section(4 * rounds),
-        "engine": lambda: bench_engine.section(rounds),
+        "engine": lambda: bench_engine.section(3 * rounds),
         "kanban": lambda: bench_kanban.section(rounds, min(scale, 1.0), FOLDER / "kanban"),
     }
 

@@ -12,6 +12,7 @@ def main() -> None:
     connection = sqlite3.connect(f"{folder}/floor.sqlite", isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")
     connection.execute("CREATE TABLE step (number INTEGER PRIMARY KEY, row TEXT)")
     started = time.perf_counter()
     for number in range(int(length)):

@@ -361,7 +361,7 @@ def _count(change: int, db: Any, now: int) -> None:
 def _tell(change: Change, events: Sequence[domain.DomainEvent], db: Any, _: int) -> None:
     for told in events:
         db.execute(
-            "INSERT INTO outbox (tenant, run, pipeline, digest, seq, event)"
-            " VALUES (?, ?, '', '', ?, ?)",
-            (*change._id, told.seq, codec.encode_domain(told)),
+            "INSERT INTO journal SELECT (SELECT max(position) FROM journal) + 1, id, ?, 0, '', ?"
+            " FROM run WHERE tenant = ? AND run = ?",
+            (told.seq, codec.encode_domain(told), *change._id),
         )

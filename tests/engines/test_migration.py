@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from penstock.store import NewerStoreError, StoreUnavailableError, open_sqlite
+from penstock.store._database import micros
 from penstock.store._schema import MIGRATIONS
-from penstock.workflow import executor, states
+from penstock.workflow import codec, executor, states
 from tests.engines.killed_engine import read_all
 from tests.engines.test_embedded import QUICK, open_engine
 
@@ -74,6 +75,33 @@ def test_runs_of_an_earlier_release_are_finished_by_this_one(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("name", EARLIER)
+def test_what_an_earlier_release_kept_is_read_in_its_order(tmp_path: Path, name: str) -> None:
+    """Events at the positions that consumers know, and the history that led to them."""
+    path = tmp_path / "store.sqlite"
+    restore(name, path)
+    with closing(sqlite3.connect(path)) as db:
+        told = db.execute("SELECT position, run, seq FROM outbox ORDER BY position").fetchall()
+        kept = db.execute("SELECT run, at, event FROM history ORDER BY run, number").fetchall()
+
+    async def main() -> None:
+        async with open_sqlite(path) as stores:
+            read = [(each.position, each.run, each.event.seq) for each in await read_all(stores)]
+            assert read == told
+            assert await stores.outbox.end() == told[-1][0]
+            for run in {run for _, run, _ in told}:
+                own = [each.event.seq for each in await stores.archive.events("t", run)]
+                assert own == [seq for _, of, seq in told if of == run]
+            found = [
+                (run, micros(at), codec.encode_event(happened))
+                for run in sorted({run for run, _, _ in kept})
+                for at, happened in await stores.archive.history("t", run)
+            ]
+            assert found == kept
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", EARLIER)
 def test_a_migration_that_breaks_off_leaves_the_store_as_it_was(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +138,6 @@ def test_an_earlier_release_refuses_a_store_of_this_one_and_changes_nothing(
     kept = path.read_bytes()
     monkeypatch.setattr("penstock.store._schema.MIGRATIONS", MIGRATIONS[:-1])
 
-    with pytest.raises(NewerStoreError, match="has schema 3, and this version knows up to 2; use"):
+    with pytest.raises(NewerStoreError, match="has schema 4, and this version knows up to 3; use"):
         asyncio.run(opened())
     assert path.read_bytes() == kept

@@ -176,9 +176,9 @@ def test_the_last_event_cannot_be_deleted(tmp_path: Path) -> None:
         async with opened(tmp_path) as stores:
             await create_many(stores, 3)
             database = stores.runs._database  # type: ignore[attr-defined]
-            await database.write(lambda db, _: db.execute("DELETE FROM outbox WHERE position < 3"))
+            await database.write(lambda db, _: db.execute("DELETE FROM journal WHERE position < 3"))
             for condition in ("position = 3", "TRUE"):
-                delete = f"DELETE FROM outbox WHERE {condition}"
+                delete = f"DELETE FROM journal WHERE {condition}"
                 with pytest.raises(StoreUnavailableError, match="the last event stays"):
                     await database.write(lambda db, _, text=delete: db.execute(text))
             await create(stores, "later")

@@ -1,7 +1,7 @@
 """One decision on its way into the tables, or two: with the start of an attempt that it asks for."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -13,6 +13,7 @@ from penstock.store._rows import (
     gives_work,
     handle_text,
     leased,
+    lines,
     place_of,
     run_marks,
 )
@@ -66,7 +67,24 @@ AND (max_runs IS NULL OR max_runs > (SELECT count(*) FROM run other
   AND other.is_started))
 """  # noqa: S608 - a constant
 
+_NOTE: Final = """
+INSERT INTO journal SELECT (SELECT coalesce(max(position), 0) FROM journal) + ?, id, ?, ?, ?, ?
+FROM run WHERE tenant = ? AND run = ?
+"""
+
 _MICROS: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a change writes down: made before its transaction, which others wait for."""
+
+    run: str
+    steps: Sequence[tuple[str, str]]
+    """Of those that changed, by name."""
+
+    happened: str
+    told: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -81,7 +99,22 @@ class Change:
     artifacts: Sequence[executor.Artifact] = ()
     onward: store.Onward | None = None
 
-    def keep(self, db: sqlite3.Connection, now: Micros) -> None:
+    def texts(self, *, new: bool = False) -> Texts:
+        """Write it down; with all steps where the run is new."""
+        happened, told, state = [self.happened], self.decision.events, self._last.state
+        if self.onward is not None:
+            happened.append(event.AttemptStarted(self.onward.lease.attempt.ref))
+            told += self.onward.decision.events
+        steps = zip(self.run.record.steps.values(), state.steps.values(), strict=True)
+        changed = [step for before, step in steps if new or step is not before]
+        return Texts(
+            codec.encode_run(state),
+            [(step.name, codec.encode_step(step)) for step in changed],
+            lines(map(codec.encode_event, happened)),
+            [codec.encode_domain(each) for each in told],
+        )
+
+    def keep(self, texts: Texts, db: sqlite3.Connection, now: Micros) -> None:
         """Keep it, or raise `ConflictError`.
 
         Where an attempt is begun with it the rows of the run and of its steps are written once, as
@@ -91,25 +124,21 @@ class Change:
             self._require_lease(db, self.lease)
         elif isinstance(self.happened, _ENDS):
             self._withdraw(db, self.happened.ref)
-        self._write_run(db, now)
-        steps = zip(self.run.record.steps.values(), self._last.state.steps.values(), strict=True)
-        self.write_steps(db, [step for before, step in steps if step is not before])
+        self._write_run(db, now, texts.run)
         if isinstance(self.happened, event.AttemptSucceeded) and not self.happened.ref.undo:
             ref = self.happened.ref
             if self._succeeded(ref):
                 self._write_outcome(db, ref)
-        self.write_rest(db, now)
+        self.keep_rest(texts, db, now)
 
-    def write_steps(self, db: sqlite3.Connection, steps: Iterable[record.StepRecord]) -> None:
-        """The rows of steps that changed."""
+    def keep_rest(self, texts: Texts, db: sqlite3.Connection, now: Micros) -> None:
+        """All but the row of the run: those of its steps, the journal, what is asked for."""
         db.executemany(
             "INSERT OR REPLACE INTO step VALUES (?, ?, ?, ?)",
-            [(*self._id, step.name, codec.encode_step(step)) for step in steps],
+            [(*self._id, *step) for step in texts.steps],
         )
-
-    def write_rest(self, db: sqlite3.Connection, now: Micros) -> None:
-        """History, what is asked for, what the world is told."""
-        self._write_history(db, now)
+        noted = (self._last.state.seq, now, texts.happened, lines(texts.told))
+        db.execute(_NOTE, (len(texts.told) or 1, *noted, *self._id))
         self._forget(db)
         begun = self.onward.lease.attempt if self.onward else None
         for asked in self.decision.commands:
@@ -117,7 +146,6 @@ class Change:
                 keep(db, self._id, asked, now)
         if self.onward is not None:
             self._begin(db, now, self.onward)
-        self._tell(db)
         state = self._last.state
         if state.state.final and state.compensation is not record.Compensation.RUNNING:
             db.execute("DELETE FROM timer WHERE tenant = ? AND run = ?", self._id)
@@ -147,9 +175,9 @@ class Change:
         """An attempt that nobody holds is over."""
         db.execute(f"DELETE FROM attempt WHERE {AT_PLACE}", place_of(*self._id, ref))  # noqa: S608 - a constant
 
-    def _write_run(self, db: sqlite3.Connection, now: Micros) -> None:
+    def _write_run(self, db: sqlite3.Connection, now: Micros, text: str) -> None:
         before, state = self.run.record, self._last.state
-        values: tuple[Any, ...] = (state.version, codec.encode_run(state), now)
+        values: tuple[Any, ...] = (state.version, text, now)
         statement = _GO_ON
         if (before.state, before.compensation) != (state.state, state.compensation):
             statement, values = _MOVE, (*values, *run_marks(state))
@@ -180,16 +208,6 @@ class Change:
                 (*place, left.name, ref.number, left.size, left.sha256, left.place)
                 for left in self.artifacts
             ],
-        )
-
-    def _write_history(self, db: sqlite3.Connection, now: Micros) -> None:
-        happened = [self.happened]
-        if self.onward is not None:
-            happened.append(event.AttemptStarted(self.onward.lease.attempt.ref))
-        db.executemany(
-            "INSERT INTO history (tenant, run, number, at, event) VALUES (?, ?, coalesce((SELECT"
-            " max(number) FROM history WHERE tenant = ? AND run = ?), 0) + 1, ?, ?)",
-            [(*self._id, *self._id, now, codec.encode_event(each)) for each in happened],
         )
 
     def _forget(self, db: sqlite3.Connection) -> None:
@@ -230,16 +248,6 @@ class Change:
             return False
         most = self.run.pipeline.definition.spec.concurrency.steps
         return most is None or leased(db, *self._id) < most
-
-    def _tell(self, db: sqlite3.Connection) -> None:
-        told = self.decision.events
-        if self.onward is not None:
-            told += self.onward.decision.events
-        version = (self.run.pipeline.name, self.run.pipeline.digest)
-        db.executemany(
-            "INSERT INTO outbox (tenant, run, pipeline, digest, seq, event) VALUES (?, ?, ?, ?, ?, ?)",
-            [(*self._id, *version, each.seq, codec.encode_domain(each)) for each in told],
-        )
 
 
 def _keep_question(

@@ -1,16 +1,19 @@
 """The ports `Outbox` and `Archive`: what happened, for programs and for people."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
 from penstock.store._database import Database, Micros, moment
-from penstock.store._rows import Versions
+from penstock.store._rows import Versions, of_lines
 from penstock.workflow import Pipeline, codec, event, executor, states, store
 
-_COLUMNS: Final = "position, tenant, run, pipeline, digest, event"
+_TOLD: Final = """
+SELECT j.position, r.tenant, r.run, r.pipeline, r.digest, j.told
+FROM journal j JOIN run r ON r.id = j.run WHERE j.told != ''
+"""
 
 
 class SqliteOutbox(store.Outbox):
@@ -63,22 +66,25 @@ class SqliteArchive(store.Archive):
 
 
 def _read(after: int, limit: int, db: sqlite3.Connection, _: Micros) -> list[store.OutboxEvent]:
-    rows = db.execute(
-        f"SELECT {_COLUMNS} FROM outbox WHERE position > ? ORDER BY position LIMIT ?",  # noqa: S608 - a constant
-        (after, limit),
-    )
-    return [_outbox_event(row) for row in rows]
+    rows = db.execute(f"{_TOLD} AND j.position > ? ORDER BY j.position LIMIT ?", (after, limit))
+    told = [each for row in rows for each in _outbox_events(row) if each.position > after]
+    return told[:limit]
 
 
-def _outbox_event(row: tuple[Any, ...]) -> store.OutboxEvent:
-    position, tenant, run, pipeline, digest, text = row
-    told = codec.decode_domain(text, place=f"event {position}")
-    return store.OutboxEvent(position, tenant, run, pipeline, digest, told)
+def _outbox_events(row: tuple[Any, ...]) -> Iterator[store.OutboxEvent]:
+    """What one change told; its position is that of the last."""
+    last, tenant, run, pipeline, digest, text = row
+    texts = of_lines(text)
+    for position, each in enumerate(texts, last - len(texts) + 1):
+        told = codec.decode_domain(each, place=f"event {position}")
+        yield store.OutboxEvent(position, tenant, run, pipeline, digest, told)
 
 
 def _end(db: sqlite3.Connection, _: Micros) -> int:
-    (found,) = db.execute("SELECT coalesce(max(position), 0) FROM outbox").fetchone()
-    return int(found)
+    found = db.execute(
+        "SELECT position FROM journal WHERE told != '' ORDER BY position DESC LIMIT 1"
+    ).fetchone()
+    return int(found[0]) if found else 0
 
 
 def _cursor(consumer: str, db: sqlite3.Connection, _: Micros) -> int:
@@ -116,11 +122,11 @@ def _events(
     tenant: str, run: str, after: int, limit: int, db: sqlite3.Connection, _: Micros
 ) -> list[store.OutboxEvent]:
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM outbox WHERE tenant = ? AND run = ? AND seq > ?"  # noqa: S608 - a constant
-        " ORDER BY seq LIMIT ?",
+        f"{_TOLD} AND r.tenant = ? AND r.run = ? AND j.seq > ? ORDER BY j.seq LIMIT ?",
         (tenant, run, after, limit),
     )
-    return [_outbox_event(row) for row in rows]
+    told = [each for row in rows for each in _outbox_events(row) if each.event.seq > after]
+    return told[:limit]
 
 
 def _artifacts(
@@ -141,10 +147,14 @@ def _history(
     tenant: str, run: str, db: sqlite3.Connection, _: Micros
 ) -> list[tuple[datetime, event.Event]]:
     rows = db.execute(
-        "SELECT at, event FROM history WHERE tenant = ? AND run = ? ORDER BY number", (tenant, run)
+        "SELECT j.at, j.happened FROM journal j JOIN run r ON r.id = j.run"
+        " WHERE r.tenant = ? AND r.run = ? ORDER BY j.seq, j.position",
+        (tenant, run),
     )
     return [
-        (moment(at), codec.decode_event(text, place=f"history of run {run}")) for at, text in rows
+        (moment(at), codec.decode_event(text, place=f"history of run {run}"))
+        for at, texts in rows
+        for text in of_lines(texts)
     ]
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from threading import Lock
 from typing import Any, Final
 
@@ -18,6 +18,16 @@ _JSON: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 def dumped(value: Any) -> str:
     """JSON in its shortest form."""
     return _JSON.encode(value)
+
+
+def lines(texts: Iterable[str]) -> str:
+    """Compact JSON of several records for one column: a line each, which holds no other line break."""
+    return "\n".join(texts)
+
+
+def of_lines(text: str) -> list[str]:
+    """What `lines` was given."""
+    return text.split("\n") if text else []
 
 
 class Versions:

@@ -6,13 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from penstock.store._change import Change
+from penstock.store._change import Change, Texts
 from penstock.store._database import Database, Micros
 from penstock.store._rows import RUN_COLUMNS, Versions, dumped, run_marks, stored_run
 from penstock.workflow import (
     Pipeline,
     Store,
-    codec,
     domain,
     event,
     executor,
@@ -39,7 +38,8 @@ class SqliteRuns(Store):
         return await self._database.write(job)
 
     async def create(self, run: store.StoredRun, decision: domain.Decision) -> bool:
-        return await self._database.write(partial(self._create, run, decision))
+        change = Change(run, event.Submitted(), decision)
+        return await self._database.write(partial(self._create, change, change.texts(new=True)))
 
     async def load(self, tenant: str, run: str) -> store.StoredRun:
         return await self._database.read(partial(self._load, tenant, run))
@@ -56,7 +56,7 @@ class SqliteRuns(Store):
         onward: store.Onward | None = None,
     ) -> None:
         change = Change(run, event, decision, lease, result, artifacts, onward)
-        await self._database.write(change.keep)
+        await self._database.write(partial(change.keep, change.texts()))
 
     async def results(self, tenant: str, run: str, steps: Collection[str]) -> Mapping[str, Any]:
         return await self._database.read(partial(self._results, tenant, run, steps))
@@ -64,14 +64,8 @@ class SqliteRuns(Store):
     async def open_runs(self, *, after: str = "", limit: int = 1_000) -> Sequence[store.StoredRun]:
         return await self._database.read(partial(self._open_runs, after, limit))
 
-    def _create(
-        self,
-        run: store.StoredRun,
-        decision: domain.Decision,
-        db: sqlite3.Connection,
-        now: Micros,
-    ) -> bool:
-        kept = decision.state
+    def _create(self, change: Change, texts: Texts, db: sqlite3.Connection, now: Micros) -> bool:
+        run, kept = change.run, change.decision.state
         known = db.execute(
             "SELECT 1 FROM run WHERE tenant = ? AND run = ?", (run.tenant, kept.run)
         ).fetchone()
@@ -97,13 +91,11 @@ class SqliteRuns(Store):
                 now,
                 now,
                 kept.version,
-                codec.encode_run(kept),
+                texts.run,
                 *run_marks(kept),
             ),
         )
-        change = Change(run, event.Submitted(), decision)
-        change.write_steps(db, kept.steps.values())
-        change.write_rest(db, now)
+        change.keep_rest(texts, db, now)
         return True
 
     def _load(self, tenant: str, run: str, db: sqlite3.Connection, _: Micros) -> store.StoredRun:

@@ -133,7 +133,28 @@ CREATE TRIGGER outbox_end BEFORE DELETE ON outbox WHEN old.position = (SELECT ma
 while it is leased, and nobody keeps count of what was inserted. A `queue_number` is one behind all that
 wait, and a position one behind all that were told."""
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD)
+_FOURTH: Final = """
+CREATE TABLE journal (
+  position INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,
+  happened TEXT NOT NULL, told TEXT NOT NULL
+);
+INSERT INTO journal SELECT o.position, r.id, o.seq, r.changed_at, '', o.event
+  FROM outbox o JOIN run r ON r.tenant = o.tenant AND r.run = o.run;
+INSERT INTO journal
+  SELECT -row_number() OVER (ORDER BY h.number DESC), r.id, 0, h.at, h.event, ''
+  FROM history h JOIN run r ON r.tenant = h.tenant AND r.run = h.run;
+DROP TABLE outbox;
+DROP TABLE history;
+CREATE INDEX journal_of ON journal (run, seq);
+CREATE TRIGGER journal_end BEFORE DELETE ON journal
+  WHEN old.position = (SELECT max(position) FROM journal)
+  BEGIN SELECT RAISE(ABORT, 'the last event stays: its position must not be given again'); END;
+"""
+"""A change notes what was decided on and what it told in one row: with one entry of an index in place
+of three, and without the names of its run and version. `seq` is that of the run behind it. History of
+earlier releases, which does not say what was told with it, stands in front of all positions."""
+
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """What brings a store from each version to the next; a new one is an empty store of version 0."""
 
 

@@ -128,11 +128,33 @@ class StoreConformance(QueueConformance, OnwardConformance):
                     told.event for told in found if told.run == run
                 ]
             assert [told.position for told in found] == sorted(told.position for told in found)
+            await bench.send("r", event.AttemptBeat(ref("a")))  # comes late, and tells nothing
             assert await bench.stores.outbox.end() == found[-1].position
+            assert await bench.stores.outbox.read(after=found[-1].position, limit=99) == []
             assert await bench.stores.outbox.cursor("audit") == 0
             await bench.stores.outbox.advance("audit", 5)
             await bench.stores.outbox.advance("audit", 3)
             assert await bench.stores.outbox.cursor("audit") == 5
+
+        self.check(scenario)
+
+    def test_pages_of_any_size_give_each_event_once(self) -> None:
+        """Also where a page ends between two events of one change."""
+
+        async def scenario(bench: Bench) -> None:
+            await bench.started(make_pipeline("a", "b"), "r", "s")
+            for lease in await bench.claim():
+                await bench.do(lease)
+            outbox, archive = bench.stores.outbox, bench.stores.archive
+            whole = await outbox.read(after=0, limit=99)
+            own = await archive.events("t", "r")
+
+            for place, told in enumerate(whole):
+                page = await outbox.read(after=told.position, limit=2)
+                assert page == whole[place + 1 : place + 3]
+            for place, told in enumerate(own):
+                page = await archive.events("t", "r", after=told.event.seq, limit=2)
+                assert page == own[place + 1 : place + 3]
 
         self.check(scenario)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from penstock.workflow._command import Command, SetTimer, StopAttempt, TimerId, TimerKind
 from penstock.workflow._domain import (
@@ -19,6 +19,9 @@ from penstock.workflow._errors import Failure
 from penstock.workflow._graph import Graph, Node
 from penstock.workflow._run import AttemptRef, Ending, RunRecord, StepRecord, Unit
 from penstock.workflow._states import RunState, StepState, advance
+
+_Key = TypeVar("_Key")
+_Record = TypeVar("_Record")
 
 _UNCHANGED: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -59,7 +62,7 @@ class Turn:
     def put(self, record: StepRecord) -> None:
         """Keep `record` as the step's new value."""
         if self._steps is None:
-            self._steps = dict(self.run.steps)
+            self._steps = _copied(self.run.steps)
         self._steps[record.name] = record
 
     def edit(self, name: str, **changes: Any) -> StepRecord:
@@ -77,7 +80,7 @@ class Turn:
         if ref.undo:
             self.edit(ref.step, undo_unit=unit)
             return
-        units = dict(self.step(ref.step).units)
+        units = _copied(self.step(ref.step).units)
         if unit is None:
             del units[ref.item]
         else:
@@ -147,6 +150,11 @@ class Turn:
             between_steps=self.between_steps,
         )
         return Decision(state, tuple(self._commands), tuple(self._events))
+
+
+def _copied(records: Mapping[_Key, _Record]) -> dict[_Key, _Record]:
+    """A dict of its own; of a read-only view the dict behind it, not asked for value by value."""
+    return records.copy() if isinstance(records, MappingProxyType) else dict(records)
 
 
 def failure_data(failure: Failure) -> dict[str, Datum]:
