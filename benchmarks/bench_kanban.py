@@ -2,8 +2,7 @@
 
 The bare loop makes the same system calls on the same paths, with the bytes ready made: neither
 tokens nor JSON, neither histories nor an order. `strace -c` shows the same counts on both sides,
-but for a stat(2) of each lane in every two milliseconds of ours, and an access(2) of `returned`
-for each group that is put or moved.
+but for a stat(2) of each lane in every two milliseconds of ours.
 
 Run it: `python -m benchmarks.bench_kanban [--rounds 5]`; `BENCH_DIR` says on which disk.
 """
@@ -55,6 +54,7 @@ def bare_cycle(folder: Path, *, group: int, sync: bool) -> None:
             _written(f"{root}/1/tmp/{n:06}", data, sync=sync and group == 1)
         if sync and group > 1:
             disk.sync_all(f"{root}/1/tmp")
+        os.access(f"{root}/1/returned", os.F_OK)  # whether an id may wait there already
         for n in range(start, start + group):
             disk.rename_new(f"{root}/1/tmp/{n:06}", f"{root}/1/{n:06}.json")
         if sync:
@@ -76,6 +76,7 @@ def _bare_moves(disk: Disk, root: str, moved: bytes, *, group: int, sync: bool) 
             _written(f"{hand}/{name}.tmp", moved, sync=sync and group == 1)
         if sync and group > 1:
             disk.sync_all(hand)
+        os.access(f"{root}/2/returned", os.F_OK)
         for name in chosen:
             _rename(f"{hand}/{name}.tmp", f"{hand}/{name}")
             disk.rename_new(f"{hand}/{name}", f"{root}/2/{name}")

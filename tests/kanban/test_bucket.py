@@ -98,6 +98,7 @@ def test_a_token_moves_into_no_other(tmp_path: Path) -> None:
     assert [token.fields for token in second.tokens()] == [{"theirs": 1}]
     (failed,) = first.tokens("errors")
     assert "holds a token 'b1' already" in failed.reason
+    assert [visit.result for visit in failed.history] == ["done", "failed"]
 
 
 @pytest.mark.case("b06")

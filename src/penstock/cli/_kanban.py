@@ -138,7 +138,7 @@ def list_(*, config: Path | None, bucket: str, part: str, output: Output) -> int
 def show(*, token: str, config: Path | None, output: Output) -> int:
     """Print the life of one token."""
     pipe, word, found = Operator(config, os.environ).token(token)
-    history = [asdict(visit) for visit in found.history]
+    history = [visit._asdict() for visit in found.history]
     if output is Output.JSON:
         data = [asdict(reference) for reference in found.data]
         print_json(

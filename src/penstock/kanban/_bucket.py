@@ -101,8 +101,9 @@ class Bucket:
         self.failpoints = failpoints or Failpoints()
         self._feeders = tuple(Places(str(feeder)) for feeder in feeders)
         self._sizes: dict[str, int] = {}
-        self._unique = f"{os.getpid()}-{token_hex(4)}"
+        self._aside = f"{self.places.tmp}/{os.getpid()}-{token_hex(4)}"
         self._numbers = count()
+        self._bounded = bool(limit)
         self._translated = translated(str(path))
 
     @property
@@ -120,7 +121,7 @@ class Bucket:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             for directory in self.places.directories():
                 self.disk.make_directory(directory)
-            probe = f"{self.places.tmp}/{self._temporary()}"
+            probe = self._temporary()
             self.disk.write(probe, b"", sync=False)
             self.disk.remove(probe)
             devices = {os.stat(directory).st_dev for directory in self.places.directories()}
@@ -148,14 +149,14 @@ class Bucket:
         """
         entered = 0
         with self.translated():
-            if self.limit and not self.room().open:
+            if self._bounded and not self.room().open:
                 return 0
             written = self._write(tokens)
             self.failpoints.cross("bucket.written")
             self.returned.shelves()
             try:
                 with self.entry():
-                    for token, path in self._admitted(written) if self.limit else written:
+                    for token, path in self._admitted(written) if self._bounded else written:
                         self._enter(token, path)
                         entered += 1
                         self.failpoints.cross("bucket.put")
@@ -169,9 +170,8 @@ class Bucket:
     def _write(self, tokens: Sequence[Token]) -> list[tuple[Token, str]]:
         written = []
         alone = len(tokens) == 1
-        folder = self.places.tmp
         for token in tokens:
-            path = f"{folder}/{self._temporary()}"
+            path = self._temporary()
             self.disk.write(path, token.encode(), sync=self.sync and alone)
             written.append((token, path))
         if self.sync and len(tokens) > 1:
@@ -214,11 +214,11 @@ class Bucket:
         return self.places.held if self.hold else self.places.shelf(token.id, token.priority)
 
     def _temporary(self) -> str:
-        return f"{self._unique}-{next(self._numbers)}"
+        return f"{self._aside}-{next(self._numbers)}"
 
     def entry(self) -> AbstractContextManager[None]:
         """The lock under which tokens are counted and enter; none where there is no limit."""
-        return locked(self.places.lock) if self.limit else _NO_LOCK
+        return locked(self.places.lock) if self._bounded else _NO_LOCK
 
     def room(self) -> "Room":
         """What is left of the limit now; exact while the lock of `entry` is held.

@@ -20,7 +20,7 @@ from penstock.kanban._metrics import export
 from penstock.kanban._rates import Rates
 from penstock.kanban._recovery import recover
 from penstock.kanban._seeding import Seeder
-from penstock.kanban._status import BoardStatus, board_status
+from penstock.kanban._status import BoardStatus, at_rest, board_status
 from penstock.telemetry import HealthBoard, Metrics, TelemetryServer, get_logger
 
 _TICK_S = 0.5
@@ -210,21 +210,11 @@ class Orchestrator:
         return self._rates.look() or bool(noted or seeded)
 
     def _idle(self) -> bool:
-        """Nothing waits, is worked on, or will come back.
-
-        Seen in the order in which tokens move; what a dead worker held moves against it, hence twice.
-        """
+        """Nothing waits, is worked on, or will come back."""
         unread = not (self._sample or self._catalogue.read)
         if unread or self._seeder.more(self._sample):
             return False
-        return not (self._content() or self._content())
-
-    def _content(self) -> bool:
-        return any(
-            self.board.bucket(pipe).counts().content
-            for pipe in self.board.pipes
-            if pipe not in self.board.ends
-        )
+        return at_rest(self.board)
 
     async def _answer(self, request: dict[str, Any]) -> Any:
         handlers = {

@@ -5,7 +5,7 @@ import os
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -38,11 +38,9 @@ class Order:
     whatever its priority, so that low ones are late but never forgotten.
     """
 
-    def __init__(self, places: Places, *, wall: Callable[[], float], seed: str) -> None:
-        self._delayed = _Lane([places.delayed], wall, due=True)
-        self._urgent, self._normal, low = (
-            _Lane(places.shelves(priority), wall) for priority in Priority
-        )
+    def __init__(self, places: Places, *, seed: str) -> None:
+        self._delayed = _Lane([places.delayed], due=True)
+        self._urgent, self._normal, low = (_Lane(places.shelves(priority)) for priority in Priority)
         self._normal.returned = Returned(places)
         self._lanes = [self._delayed, self._urgent, self._normal, low]
         self._looked = 0.0
@@ -50,10 +48,10 @@ class Order:
         self._losses = 0
         self._chance = random.Random(seed)  # noqa: S311 - spreads rivals, guards nothing
 
-    def candidates(self) -> Iterator[Candidate]:
+    def candidates(self, now: float) -> Iterator[Candidate]:
         """The next one each time, until there is none; say `lost` or `won` in between.
 
-        Before there is none every directory is looked at, once, so that what cannot be taken yet
+        `now`, in seconds since 1970, says what is due. Before there is none every directory is looked at, once, so that what cannot be taken yet
         does not come up for ever.
         """
         looked = time.monotonic() - self._looked > _LOOKED_S
@@ -61,7 +59,7 @@ class Order:
             self._look()
         self._urgent.looked = False
         while True:
-            while (found := self._next()) is not None:
+            while (found := self._next(now)) is not None:
                 yield found
             if looked:
                 return
@@ -102,13 +100,13 @@ class Order:
         """When the first delayed token may be taken, as far as was seen."""
         return self._delayed.next_due
 
-    def _next(self) -> Candidate | None:
+    def _next(self, now: float) -> Candidate | None:
         if self._turn % _OLDEST_TURN == _OLDEST_TURN - 1:
-            lanes = [lane for lane in self._lanes if lane.ready()]
+            lanes = [lane for lane in self._lanes if lane.ready(now)]
             lane = min(lanes, key=lambda lane: lane.queue[0]) if lanes else None
         else:
             for lane in self._lanes:  # a loop: this is done for every claim
-                if lane.queue or lane.ready():
+                if lane.queue or (not lane.looked and lane.fill(now)):
                     break
             else:
                 return None
@@ -123,28 +121,26 @@ class Order:
 class _Lane:
     """The tokens of one priority, oldest first; those of the same instant by name."""
 
-    def __init__(self, folders: list[str], wall: Callable[[], float], *, due: bool = False) -> None:
+    def __init__(self, folders: list[str], *, due: bool = False) -> None:
         self.folders = folders
         self.queue: deque[Candidate] = deque()
         self.next_due: float | None = None
         self.looked = False
         self.returned: Returned | None = None
         self.emptied = False
-        self._wall = wall
         self._due = due
         self._read: dict[str, tuple[int, float]] = {}
 
     def look_again(self, folder: str) -> None:
         self._read.pop(folder, None)
 
-    def ready(self) -> bool:
+    def ready(self, now: float) -> bool:
         """Whether there is a candidate; asks its directories if nobody has lately."""
-        return bool(self.queue) or (not self.looked and self.fill())
+        return bool(self.queue) or (not self.looked and self.fill(now))
 
-    def fill(self) -> bool:
+    def fill(self, now: float) -> bool:
         """Look at the directories, and say whether there is a candidate."""
         self.looked = True
-        now = self._wall()
         folders = [*self.folders, *self.returned.shelves()] if self.returned else self.folders
         changed = [folder for folder in folders if self._changed(folder, now)]
         if not changed:

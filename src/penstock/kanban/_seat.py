@@ -18,8 +18,6 @@ from penstock.kanban._sitting import leave_seat, take_seat
 from penstock.kanban._token import SUFFIX, Token, Visit, stamp
 
 ADOPTED_AFTER_S = 2.0
-_FRESH: dict[str, Any] = {"attempts": 0, "reason": "", "not_before": ""}
-"""A token that moves on starts anew in its next bucket."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -58,7 +56,7 @@ class Seat:
         self.stage = stage or bucket.name
         self._folder = f"{bucket.places.claimed}/{worker}"
         self._descriptor = -1
-        self._order = Order(bucket.places, wall=bucket.wall, seed=worker)
+        self._order = Order(bucket.places, seed=worker)
         self._returned = f"{bucket.places.returned}/"
 
     def __enter__(self) -> Self:
@@ -106,8 +104,9 @@ class Seat:
         return claims
 
     def _claim(self, limit: int, claims: list[Claim], room: Room | None) -> None:
-        start = stamp(self.bucket.clock.now())
-        for candidate in self._order.candidates():
+        now = self.bucket.clock.now()
+        start = stamp(now)
+        for candidate in self._order.candidates(now.timestamp()):
             claim = self._take(candidate, start)
             if claim is None:
                 continue
@@ -155,22 +154,21 @@ class Seat:
         if self.into is None:
             raise BucketError(str(self.bucket.path), "this seat has no bucket to move tokens into")
         end = stamp(self.bucket.clock.now())
-        written = [
-            (claim, self._visited(claim, token, "done", end=end, **_FRESH))
-            for claim, token in moves
-        ]
-        alone = len(written) == 1
+        alone = len(moves) == 1
         with self.bucket.translated():
-            for claim, token in written:
-                self._write_aside(claim, token, sync=self.bucket.sync and alone)
+            for claim, token in moves:
+                visit = Visit(self.stage, self.worker, claim.start, end)
+                self._write_aside(
+                    claim.path, token.encode_anew(visit), sync=self.bucket.sync and alone
+                )
             if self.bucket.sync and not alone:
                 self.bucket.disk.sync_all(self._folder)
             self.bucket.failpoints.cross("seat.written")
             self.into.returned.shelves()
-            for claim, token in written:
+            for claim, token in moves:
                 self._hand_on(claim, token, self.into)
             if self.bucket.sync:
-                for shelf in {self.into.door(token) for _, token in written}:
+                for shelf in {self.into.door(token) for _, token in moves}:
                     self.bucket.disk.sync_directory(shelf)
                 self.bucket.disk.sync_directory(self._folder)
 
@@ -290,10 +288,9 @@ class Seat:
         result: str,
         *,
         why: str = "",
-        end: str = "",
         **changes: Any,
     ) -> Token:
-        end = end or stamp(self.bucket.clock.now())
+        end = stamp(self.bucket.clock.now())
         visit = Visit(self.stage, self.worker, claim.start, end, result, why)
         return token.with_visit(visit, **changes)
 
@@ -304,13 +301,14 @@ class Seat:
             into.admit(claim.path, token)
         except FileExistsError as error:
             problem = TokenExistsError(token.id, str(into.path))
-            self.fail(replace(claim, token=token), str(problem))
+            moved = self._visited(claim, token, "done", attempts=0, reason="", not_before="")
+            self.fail(replace(claim, token=moved), str(problem))
             raise problem from error
         self.bucket.failpoints.cross("seat.moved")
         del self.hands[claim.path]
 
-    def _write_aside(self, claim: Claim, token: Token, *, sync: bool) -> None:
-        path, data = f"{claim.path}.tmp", token.encode()
+    def _write_aside(self, path: str, data: bytes, *, sync: bool) -> None:
+        path = f"{path}.tmp"
         try:
             self.bucket.disk.write(path, data, sync=sync)
         except FileExistsError:  # left by an attempt of ours that the disk cut off
@@ -318,7 +316,7 @@ class Seat:
             self.bucket.disk.write(path, data, sync=sync)
 
     def _rewrite(self, claim: Claim, token: Token) -> None:
-        self._write_aside(claim, token, sync=self.bucket.sync)
+        self._write_aside(claim.path, token.encode(), sync=self.bucket.sync)
         self.bucket.disk.rename(f"{claim.path}.tmp", claim.path)
 
     def _return(self, claim: Claim, token: Token, target: str, *, due: float | None = None) -> None:

@@ -80,6 +80,18 @@ def board_status(board: Board, rates: Mapping[str, float] = {}) -> BoardStatus:
     return BoardStatus(tuple(columns))
 
 
+def at_rest(board: Board) -> bool:
+    """Whether no token can move any more.
+
+    Seen in the order in which tokens move; what a dead worker held moves against it, hence twice.
+    """
+    return not (_content(board) or _content(board))
+
+
+def _content(board: Board) -> bool:
+    return any(board.bucket(pipe).counts().content for pipe in board.inputs)
+
+
 def find_token(board: Board, identity: str) -> tuple[str, str, Token]:
     """The pipe in which a token lies, the part of it, and the token.
 

@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from penstock.kanban._errors import TokenError
 
@@ -40,8 +40,7 @@ class DataRef:
     """Hexadecimal; empty where nobody has counted yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """One stay of a token in the hands of a filter."""
 
     stage: str
@@ -119,7 +118,6 @@ class Token:
         not_before: str | None = None,
     ) -> "Token":
         """A copy with one more visit in its history, of which the last 200 are kept."""
-        history = (*self.history, visit)[-_HISTORY_KEPT:]
         return Token(  # three times as fast as `replace`, once per token and stage
             self.id,
             self.processing_bucket,
@@ -127,7 +125,7 @@ class Token:
             self.priority,
             self.data,
             self.attempts if attempts is None else attempts,
-            history,
+            self._visited(visit),
             self.reason if reason is None else reason,
             self.not_before if not_before is None else not_before,
             self.fields,
@@ -169,28 +167,63 @@ class Token:
         return (last.stage, last.result, last.worker) == (stage, "done", deaths[-1].worker)
 
     def encode(self) -> bytes:
-        """The JSON document, one line per part, ending in a line feed."""
+        """The JSON document, a line per value for those who read it, ending in a line feed."""
+        values = self._outset()
+        if self.reason:
+            values["reason"] = self.reason
+        if self.not_before:
+            values["not_before"] = self.not_before
+        if self.attempts:
+            values["attempts"] = self.attempts
+        return _document(values, self.fields, self.history)
+
+    def encode_anew(self, visit: Visit) -> bytes:
+        """What `with_visit(visit, attempts=0, reason="", not_before="").encode()` is, without the copy.
+
+        A token that moves on starts anew in its next bucket.
+        """
+        return _document(self._outset(), self.fields, self._visited(visit))
+
+    def _visited(self, visit: Visit) -> tuple[Visit, ...]:
+        return (*self.history, visit)[-_HISTORY_KEPT:]
+
+    def _outset(self) -> dict[str, Any]:
+        """What it has from the start and keeps, but for its fields."""
         values: dict[str, Any] = {"barcode": self.id}
         if self.processing_bucket:
             values["processing_bucket"] = self.processing_bucket
         if self.done_bucket:
             values["done_bucket"] = self.done_bucket
-        if self.reason or self.not_before:
-            values |= {k: v for k in ("reason", "not_before") if (v := getattr(self, k))}
         if self.priority is not Priority.NORMAL:
             values["priority"] = self.priority.value
         if self.data:
             values["data"] = [_plain(reference) for reference in self.data]
-        if self.attempts:
-            values["attempts"] = self.attempts
-        values |= self.fields
-        if self.history:
-            values["history"] = [_visit(visit) for visit in self.history]
-        values["format"] = FORMAT
-        return (_encode(values) + "\n").encode()
+        return values
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",\n ", ": ")).encode
+def _document(values: dict[str, Any], fields: Mapping[str, Any], history: Sequence[Visit]) -> bytes:
+    values |= fields
+    if history:
+        values["history"] = [_visit(visit) for visit in history]
+    values["format"] = FORMAT
+    if all(map(_is_plain, fields.values())):
+        return to_json(values, indent=2) + b"\n"
+    return (json.dumps(values, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is made of what JSON has: of all else pydantic makes something, where `json` refuses."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return True
+    if kind is dict:
+        return all(type(key) is str for key in value) and all(map(_is_plain, value.values()))
+    return kind is list and all(map(_is_plain, value))
+
+
 _DONE = {"done_bucket", "storage_bucket"}
 _KNOWN = {
     "barcode", "id", "processing_bucket", "done_bucket", "storage_bucket", "priority", "data",
@@ -205,7 +238,7 @@ def _plain(value: DataRef) -> dict[str, Any]:
 def _visit(visit: Visit) -> dict[str, str]:
     """Most visits have all but a reason; empty texts are left out."""
     if not (visit.start and visit.end and visit.result):
-        return {key: text for key, text in asdict(visit).items() if text != ""}
+        return {key: text for key, text in visit._asdict().items() if text != ""}
     values = {
         "stage": visit.stage,
         "worker": visit.worker,
