@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 
 from penstock.base import RetryPolicy
 from penstock.kanban import Bucket, Filter, FilterContext, PermanentError, Seat, Token
+from penstock.kanban._filter import Collecting, Outcome, Split
 from penstock.kanban._loop import FilterLoop
 from penstock.kanban._tally import Tally, read_tally
 from penstock.kanban._watch import Watch
@@ -42,10 +43,41 @@ class Failing(Filter):
         return token.with_fields(size=10)
 
 
-def run(tmp_path: Path, tally: Tally | None = None) -> tuple[Bucket, Bucket]:
-    """Work on forty tokens until nothing waits."""
+class Unwritable(Filter):
+    """Makes tokens that cannot be written, of three kinds, and one that can."""
+
+    def process(self, token: Token) -> Outcome:
+        match int(token.id) % 4:
+            case 0:
+                return token.with_fields(pages={1, 2})
+            case 1:
+                return Split([make_token("a"), make_token("b", fields={"raw": b"bytes"})])
+            case 2:
+                return Split([make_token("a"), make_token("a")])
+            case _:
+                return token
+
+
+class UnwritableWhole(Collecting):
+    """Makes one token of two, which cannot be written."""
+
+    def group(self, token: Token) -> tuple[str, int]:
+        return "all", 2
+
+    def collect(self, tokens: Sequence[Token]) -> Token:
+        return make_token("whole", fields={"parts": {token.id for token in tokens}})
+
+
+def run(
+    tmp_path: Path,
+    tally: Tally | None = None,
+    *,
+    kind: type[Filter] = Failing,
+    count: int = 40,
+) -> tuple[Bucket, Bucket]:
+    """Work on tokens until nothing waits."""
     first, second = make_bucket(tmp_path / "1"), make_bucket(tmp_path / "2")
-    first.put_many([make_token(n) for n in range(40)])
+    first.put_many([make_token(n) for n in range(count)])
     asked: list[bool] = []
     context = FilterContext("failing", tmp_path, asked_to_stop=lambda: bool(asked))
     watch = NoPause(first, lambda: asked.append(True))
@@ -56,10 +88,30 @@ def run(tmp_path: Path, tally: Tally | None = None) -> tuple[Bucket, Bucket]:
             maximum_attempts=3,
         )
         FilterLoop(
-            Failing(context), seat, retry=retry, timeout=None, log=get_logger("test"), tally=tally
+            kind(context), seat, retry=retry, timeout=None, log=get_logger("test"), tally=tally
         ).run(watch)
     watch.close()
     return first, second
+
+
+def test_a_filter_that_makes_what_cannot_be_written_fails_its_token_alone(tmp_path: Path) -> None:
+    """With the reason, at the first attempt; the worker goes on, and nothing is left aside."""
+    first, second = run(tmp_path, kind=Unwritable, count=4)
+
+    reasons = {token.id: token.reason for token in first.tokens("errors")}
+    assert sorted(reasons) == ["0", "1", "2"]
+    assert "0 is not a token: its fields are not JSON" in reasons["0"]
+    assert "they hold texts, numbers" in reasons["1"]
+    assert "expected ids of their own" in reasons["2"]
+    assert ids(second) == ["3"]
+    assert [path.name for path in tmp_path.rglob("*.out")] == []
+
+
+def test_members_of_what_cannot_be_written_fail_together(tmp_path: Path) -> None:
+    first, second = run(tmp_path, kind=UnwritableWhole, count=2)
+
+    assert sorted(token.id for token in first.tokens("errors")) == ["0", "1"]
+    assert ids(second) == []
 
 
 @pytest.mark.case("b07")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock.kanban import DataRef, Priority, Token
+from penstock.kanban import DataRef, Priority, Token, TokenError
 from penstock.kanban._token import Visit
 from tests.kanban.boards import make_token
 
@@ -77,7 +77,7 @@ def test_what_json_has_no_word_for_is_refused(value: object) -> None:
     """It would be read as something else than was written."""
     token = make_token(fields={"value": value})
 
-    with pytest.raises(TypeError, match="not JSON serializable"):
+    with pytest.raises(TokenError, match="not JSON serializable; they hold texts"):
         token.encode()
 
 

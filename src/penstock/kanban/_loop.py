@@ -4,13 +4,13 @@ import errno
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
 from penstock.base import RetryPolicy
 from penstock.kanban._data import found_data
-from penstock.kanban._errors import BucketError, PermanentError, TokenExistsError
+from penstock.kanban._errors import BucketError, PermanentError, TokenError, TokenExistsError
 from penstock.kanban._filter import Collecting, Filter, Later, Outcome, Split
 from penstock.kanban._seat import Claim, Seat
 from penstock.kanban._tally import DONE, FAILED, RETRIED, Tally
@@ -21,6 +21,7 @@ from penstock.telemetry import Logger
 _IDLE_S = 2.0
 _FULL_S = 0.1
 _DISK_S = 30.0
+_FOR_GOOD = (PermanentError, TokenError)
 _NO_FAULT_OF_THE_TOKEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -79,7 +80,7 @@ class FilterLoop:
                 outcome = self._filter.process(self._checked(claim.token))
         except BucketError:
             raise  # of a note: the worker ends, and the token is taken back
-        except PermanentError as error:
+        except _FOR_GOOD as error:
             self._fail(self._claim, error)
         except Exception as error:  # noqa: BLE001 - the border to the user's code; it settles the token
             self._attempt_failed(self._claim, error)
@@ -123,6 +124,8 @@ class FilterLoop:
                 case _:
                     self._seat.move(claim, outcome)
                     self._tally.count(DONE, outcome.size)
+        except TokenError as error:  # what the filter has made of it
+            self._fail(claim, error)
         except TokenExistsError as error:
             self._tally.count(FAILED)
             self._log.error("token failed", token=claim.token.id, reason=str(error))
@@ -177,12 +180,20 @@ class FilterLoop:
             with _alarm(self._timeout):
                 made = collector.collect([claim.token for claim in claims])
         except Exception as error:  # noqa: BLE001 - as in `_work`
-            for claim in claims:
-                self._attempt_failed(claim, error)
+            self._group_failed(claims, error)
             return True
-        self._seat.split(claims, [made])
-        self._tally.count(DONE, made.size)
+        try:
+            self._seat.split(claims, [made])
+        except TokenError as error:
+            self._group_failed(claims, error)
+        else:
+            self._tally.count(DONE, made.size)
         return True
+
+    def _group_failed(self, claims: Sequence[Claim], error: Exception) -> None:
+        failed = self._fail if isinstance(error, _FOR_GOOD) else self._attempt_failed
+        for claim in claims:
+            failed(claim, error)
 
 
 @contextmanager

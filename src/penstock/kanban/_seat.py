@@ -141,6 +141,7 @@ class Seat:
 
         Raises:
             TokenExistsError: That bucket has a token of this id; this one went to `errors/`.
+            TokenError: It cannot be written; it is in hand as it was.
         """
         self.move_many([(claim, token)])
 
@@ -179,7 +180,8 @@ class Seat:
         leaves the claims as they were, after it recovery only finishes the moves.
 
         Raises:
-            TokenError: Children share an id among themselves, or with one of the claims.
+            TokenError: Children share an id among themselves, or with one of the claims, or cannot
+                be written; the claims are in hand as they were.
         """
         if self.into is None:
             raise BucketError(str(self.bucket.path), "this seat has no bucket to move tokens into")

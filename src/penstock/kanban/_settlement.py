@@ -30,12 +30,17 @@ class Settlement:
     """Whether they are held there."""
 
     def write(self, bucket: Bucket, children: Sequence[Token]) -> None:
-        """Write the children and the plan aside, and make them durable."""
+        """Write the children and the plan aside, and make them durable.
+
+        Raises:
+            TokenError: One of them cannot be written; nothing was.
+        """
+        documents = [(child.id, child.encode()) for child in children]
         disk = bucket.disk
         clear(bucket, self.folder)
         disk.make_directory(self.folder)
-        for child in children:
-            disk.write(f"{self.folder}/{child.id}{SUFFIX}", child.encode(), sync=False)
+        for name, document in documents:
+            disk.write(f"{self.folder}/{name}{SUFFIX}", document, sync=False)
         plan = {"members": self.members, "target": self.target, "hold": self.hold}
         disk.write(f"{self.folder}/{_PLAN}", json.dumps(plan).encode(), sync=False)
         if bucket.sync:

@@ -167,7 +167,11 @@ class Token:
         return (last.stage, last.result, last.worker) == (stage, "done", deaths[-1].worker)
 
     def encode(self) -> bytes:
-        """The JSON document, a line per value for those who read it, ending in a line feed."""
+        """The JSON document, a line per value for those who read it, ending in a line feed.
+
+        Raises:
+            TokenError: A field holds what JSON has no word for.
+        """
         values = self._outset()
         if self.reason:
             values["reason"] = self.reason
@@ -206,11 +210,15 @@ def _document(values: dict[str, Any], fields: Mapping[str, Any], history: Sequen
     if history:
         values["history"] = [_visit(visit) for visit in history]
     values["format"] = FORMAT
-    if all(map(_is_plain, fields.values())):
-        return to_json(values, indent=2) + b"\n"
-    return (json.dumps(values, ensure_ascii=False, indent=2) + "\n").encode()
+    try:
+        if all(map(_is_plain, fields.values())):
+            return to_json(values, indent=2) + b"\n"
+        return (json.dumps(values, ensure_ascii=False, indent=2) + "\n").encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TokenError(values["barcode"], f"its fields are not JSON: {error}; {_HELD}") from error
 
 
+_HELD = "they hold texts, numbers, true, false, null, and lists and objects of these"
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
