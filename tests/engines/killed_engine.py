@@ -108,7 +108,8 @@ async def _carry_out(folder: Path, runs: int, failpoints: Failpoints) -> None:
     noted = os.open(folder / "executions", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     async def note(work: executor.Work) -> str:
-        os.write(noted, f"{work.key}\n".encode())
+        # A kill can cut a write at the end of a page: what follows begins a line of its own.
+        os.write(noted, f"\n{work.key}\n".encode())
         return work.key
 
     doer = FunctionExecutor(note, clock=SystemClock())

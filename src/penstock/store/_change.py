@@ -180,9 +180,8 @@ class Change:
         values: tuple[Any, ...] = (state.version, text, now)
         statement = _GO_ON
         if (before.state, before.compensation) != (state.state, state.compensation):
-            statement, values = _MOVE, (*values, *run_marks(state))
-        if isinstance(self.happened, event.Admitted):
-            statement = _ADMIT
+            statement = _ADMIT if isinstance(self.happened, event.Admitted) else _MOVE
+            values += run_marks(state)
         found = db.execute(statement, (*values, *self._id, before.version))
         if found.rowcount != 1:
             raise store.ConflictError(

@@ -138,6 +138,20 @@ class StoreConformance(QueueConformance, OnwardConformance):
 
         self.check(scenario)
 
+    def test_a_run_that_is_admitted_again_goes_on(self) -> None:
+        """By an engine that had not seen that another was quicker."""
+
+        async def scenario(bench: Bench) -> None:
+            await bench.started(make_pipeline("a"), "r")
+            told = await bench.stores.outbox.read(after=0, limit=99)
+
+            again = await bench.send("r", event.Admitted())
+
+            assert again.record.state is states.RunState.RUNNING
+            assert await bench.stores.outbox.read(after=0, limit=99) == told
+
+        self.check(scenario)
+
     def test_pages_of_any_size_give_each_event_once(self) -> None:
         """Also where a page ends between two events of one change."""
 
