@@ -1,7 +1,7 @@
 """Attempts that this process carries out: from the claimed lease to the report."""
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -173,7 +173,7 @@ class Attempts:
         doer = self._doer(rendered)
         holding.work = work_of(run, holding.lease, rendered, self._clock.now())
         holding.job = Job(doer, doer.handle(holding.work))
-        holding.lease = replace(holding.lease, handle=holding.job.handle)
+        holding.lease = holding.lease._replace(handle=holding.job.handle)
 
     async def _submit(self, holding: Holding) -> Holding | None:
         """Start the job, whose name is stored by now, unless it was asked to stop meanwhile."""
@@ -268,7 +268,7 @@ class Attempts:
         async def following(run: store.StoredRun, decision: domain.Decision) -> store.Onward | None:
             if ref.item == record.WHOLE and not ref.undo and decision.events:
                 self._values.keep_result(holding.place, ref.step, returned)
-            found = await self._following(holding, replace(run, record=decision.state), decision)
+            found = await self._following(holding, run._replace(record=decision.state), decision)
             if found is None:
                 return None
             named.append(found)

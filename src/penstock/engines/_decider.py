@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -235,7 +235,7 @@ class Decider:
         if state.state.final:
             self._known.pop(place, None)
             return
-        self._known[place] = replace(run, record=state)
+        self._known[place] = run._replace(record=state)
         self._known.move_to_end(place)
         if len(self._known) > _KEPT:
             self._known.popitem(last=False)

@@ -159,9 +159,8 @@ class Seat:
         with self.bucket.translated():
             for claim, token in moves:
                 visit = Visit(self.stage, self.worker, claim.start, end)
-                self._write_aside(
-                    claim.path, token.encode_anew(visit), sync=self.bucket.sync and alone
-                )
+                data = token.encode_anew(visit)
+                self._write_aside(claim.path, data, sync=self.bucket.sync and alone)
             if self.bucket.sync and not alone:
                 self.bucket.disk.sync_all(self._folder)
             self.bucket.failpoints.cross("seat.written")
@@ -180,8 +179,7 @@ class Seat:
         leaves the claims as they were, after it recovery only finishes the moves.
 
         Raises:
-            TokenError: Children share an id among themselves, or with one of the claims, or cannot
-                be written; the claims are in hand as they were.
+            TokenError: Ids are not their own, or a child cannot be written; nothing was changed.
         """
         if self.into is None:
             raise BucketError(str(self.bucket.path), "this seat has no bucket to move tokens into")

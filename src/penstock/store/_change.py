@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from penstock.store._database import Micros, micros
 from penstock.store._rows import (
@@ -75,8 +75,7 @@ FROM run WHERE tenant = ? AND run = ?
 _MICROS: Final = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True)
-class Texts:
+class Texts(NamedTuple):
     """What a change writes down: made before its transaction, which others wait for."""
 
     run: str

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from penstock.base import Clock, Failpoints, PenstockError
 from penstock.store._schema import migrate
@@ -56,8 +56,7 @@ def moment(value: Micros) -> datetime:
     return _EPOCH + timedelta(microseconds=value)
 
 
-@dataclass(frozen=True)
-class _Order:
+class _Order(NamedTuple):
     """A job that waits, and whom to tell."""
 
     job: Job[Any]
@@ -65,8 +64,7 @@ class _Order:
     done: "asyncio.Future[Any]"
 
 
-@dataclass(frozen=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     order: _Order
     value: Any = None
     error: BaseException | None = None

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -86,7 +85,7 @@ def _claim(
         if most is not None and most <= leased(db, *run):
             continue
         db.execute(_TAKE, (worker, until, *place_of(*run, ready.attempt.ref)))
-        taken.append(replace(ready, worker=worker, fence=ready.fence + 1, until=moment(until)))
+        taken.append(ready._replace(worker=worker, fence=ready.fence + 1, until=moment(until)))
     return taken
 
 
@@ -108,7 +107,7 @@ def _renew(
             ),
         ).fetchone()
         if found is not None:
-            kept.append(replace(held, until=moment(until), stopping=bool(found[0])))
+            kept.append(held._replace(until=moment(until), stopping=bool(found[0])))
     return kept
 
 
@@ -132,7 +131,7 @@ def _take_over(
     )
     if found.rowcount != 1:
         raise store.ConflictError(lease.run, "somebody else has taken the lease, or renewed it")
-    return replace(lease, worker=worker, fence=lease.fence + 1, until=moment(ends))
+    return lease._replace(worker=worker, fence=lease.fence + 1, until=moment(ends))
 
 
 def _stops(worker: str, limit: int, db: sqlite3.Connection, _: Micros) -> list[store.Lease]:

@@ -1,6 +1,5 @@
 """What every store must do where a worker goes on with the next attempt in one transaction."""
 
-from dataclasses import replace
 from typing import Any
 
 from penstock.testing._store_bench import LEASE, Bench, StoreSuite, make_pipeline, ref, refused
@@ -21,8 +20,7 @@ async def go_on(
     run = await bench.stores.runs.load(lease.tenant, lease.run)
     done = happened or event.AttemptSucceeded(lease.attempt.ref)
     first = decide(run.record, done, bench.clock.now())
-    following = replace(
-        lease,
+    following = lease._replace(
         attempt=command.StartAttempt(ref(step), ref(step).key(lease.run)),
         fence=1,
         handle=executor.JobHandle("shell", f"job-{step}"),
@@ -69,8 +67,8 @@ class OnwardConformance(StoreSuite):
             (lease,) = await bench.claim()
             before = await bench.stores.runs.load("t", "r")
             await refused(go_on(bench, lease, "c"))
-            await refused(go_on(bench, replace(lease, fence=9), "b"))
-            await refused(go_on(bench, replace(lease, worker="other"), "b"))
+            await refused(go_on(bench, lease._replace(fence=9), "b"))
+            await refused(go_on(bench, lease._replace(worker="other"), "b"))
 
             assert (await bench.stores.runs.load("t", "r")).record == before.record
             (kept,) = await bench.stores.queue.renew([lease], lease=LEASE)

@@ -1,7 +1,6 @@
 """What every store must do with work that waits: leases, limits, stops, timers."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 from penstock.testing._store_bench import (
@@ -110,7 +109,7 @@ class QueueConformance(StoreSuite):
             await bench.started(make_pipeline("a"), "r")
             (lease,) = await bench.claim()
             await bench.clock.advance(20)
-            named = replace(lease, handle=executor.JobHandle("shell", "job", {"at": "here"}))
+            named = lease._replace(handle=executor.JobHandle("shell", "job", {"at": "here"}))
             assert len(await bench.stores.queue.renew([named], lease=LEASE)) == 1
             await bench.clock.advance(20)
             assert await bench.stores.queue.expired(limit=9) == []

@@ -8,7 +8,7 @@ tenant is ever seen through another's name. A busy or full disk raises `OSError`
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from penstock.workflow._command import StartAttempt, TimerId
 from penstock.workflow._domain import Decision, DomainEvent
@@ -20,8 +20,7 @@ from penstock.workflow._run import RunRecord
 from penstock.workflow._states import RunState, VersionState
 
 
-@dataclass(frozen=True)
-class StoredRun:
+class StoredRun(NamedTuple):
     """A run with what belongs to it."""
 
     tenant: str
@@ -36,8 +35,7 @@ class StoredRun:
     """The value of `concurrency.key`: runs are counted apart for each."""
 
 
-@dataclass(frozen=True)
-class Lease:
+class Lease(NamedTuple):
     """The right to carry out one attempt, until it runs out."""
 
     tenant: str
