@@ -15,7 +15,9 @@ import pytest
 from deltalake import DeltaTable
 
 pytestmark = pytest.mark.slow
-_PROGRAM = [sys.executable, "-c", "from penstock.cli import main; main()"]
+# What `nohup` starts is born with the signal ignored.
+_HEARD = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+_PROGRAM = [sys.executable, "-c", f"{_HEARD}; from penstock.cli import main; main()"]
 _RELOADED = "the configuration was reloaded"
 _REFUSED = "the configuration was not reloaded; nothing was changed"
 
