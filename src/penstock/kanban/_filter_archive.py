@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from penstock.files import write_atomic
+from penstock.files import sync_directory, write_atomic
 from penstock.kanban._data import (
     only_data,
     part_of,
@@ -16,7 +16,6 @@ from penstock.kanban._data import (
     remove,
     scratch,
 )
-from penstock.kanban._disk import Disk
 from penstock.kanban._errors import PermanentError
 from penstock.kanban._filter import Arguments, Filter, FilterContext, Outcome
 from penstock.kanban._sources import local_path
@@ -65,7 +64,7 @@ class Archiver(Filter):
         if source.stat().st_dev == target.parent.stat().st_dev:
             source.replace(target)
             for folder in (target.parent, source.parent):
-                Disk().sync_directory(str(folder))
+                sync_directory(folder)
             return
         if source.is_dir():
             with scratch(target) as part:

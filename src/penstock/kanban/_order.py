@@ -51,8 +51,8 @@ class Order:
     def candidates(self, now: float) -> Iterator[Candidate]:
         """The next one each time, until there is none; say `lost` or `won` in between.
 
-        `now`, in seconds since 1970, says what is due. Before there is none every directory is looked at, once, so that what cannot be taken yet
-        does not come up for ever.
+        Before there is none every directory is looked at, once, so that what cannot be taken yet
+        does not come up for ever. `now`, in seconds since 1970, says what is due.
         """
         looked = time.monotonic() - self._looked > _LOOKED_S
         if looked:
