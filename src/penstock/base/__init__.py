@@ -1,7 +1,7 @@
 """What every room stands on: errors, time, configuration, retries, failpoints.
 
 Owns: the root error, `Clock`, `Config` and its problems, YAML with line numbers, interpolation,
-`RetryPolicy`, durable records, durations and sizes, `Failpoints`.
+`RetryPolicy`, values, durable records, durations and sizes, `Failpoints`.
 Promises: nothing here does I/O on import, keeps global state, or knows another room.
 """
 
@@ -14,6 +14,7 @@ from penstock.base._interpolation import Interpolator
 from penstock.base._record import Record, RecordError
 from penstock.base._retry import RetryPolicy
 from penstock.base._units import format_size, parse_duration, parse_size
+from penstock.base._value import Value
 
 __all__ = [
     "Clock",
@@ -33,6 +34,7 @@ __all__ = [
     "Size",
     "SystemClock",
     "TextOptions",
+    "Value",
     "format_size",
     "parse_duration",
     "parse_size",
