@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from msgspec import structs
+
 from penstock.cli._exits import DONE, FAILED, SIGNALLED
 from penstock.cli._output import LogLevel, Output
 from penstock.cli._printing import print_json, print_table
@@ -138,9 +140,9 @@ def list_(*, config: Path | None, bucket: str, part: str, output: Output) -> int
 def show(*, token: str, config: Path | None, output: Output) -> int:
     """Print the life of one token."""
     pipe, word, found = Operator(config, os.environ).token(token)
-    history = [visit._asdict() for visit in found.history]
+    history = [structs.asdict(visit) for visit in found.history]
     if output is Output.JSON:
-        data = [asdict(reference) for reference in found.data]
+        data = [structs.asdict(reference) for reference in found.data]
         print_json(
             {"token": found.id, "bucket": pipe, "part": word, "attempts": found.attempts, "reason": found.reason,
              "data": data, "fields": found.fields, "history": history}

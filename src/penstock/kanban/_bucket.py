@@ -15,6 +15,7 @@ from penstock.kanban._errors import (
     BucketError,
     TokenError,
     TokenExistsError,
+    in_words,
     translated,
 )
 from penstock.kanban._places import Places, is_token, token_names
@@ -103,7 +104,7 @@ class Bucket:
         self._sizes: dict[str, int] = {}
         self._aside = f"{self.places.tmp}/{os.getpid()}-{token_hex(4)}"
         self._numbers = count()
-        self._bounded = bool(limit)
+        self.bounded = bool(limit)
         self._translated = translated(str(path))
 
     @property
@@ -147,24 +148,29 @@ class Bucket:
             TokenExistsError: A token of this id waits here; those before it are in.
             BucketError: The directory does not allow it; none or some of the first are in.
         """
-        entered = 0
-        with self.translated():
-            if self._bounded and not self.room().open:
+        try:
+            if self.bounded and not self.room().open:
                 return 0
             written = self._write(tokens)
             self.failpoints.cross("bucket.written")
             self.returned.shelves()
-            try:
-                with self.entry():
-                    for token, path in self._admitted(written) if self._bounded else written:
-                        self._enter(token, path)
-                        entered += 1
-                        self.failpoints.cross("bucket.put")
-            finally:
-                for _, path in written[entered:]:
-                    self.disk.remove(path)
-                if self.sync and entered:
-                    self._sync_shelves(tokens[:entered])
+            return self._enter_all(written)
+        except OSError as error:
+            raise in_words(error, str(self.path)) from error
+
+    def _enter_all(self, written: Sequence[tuple[Token, str]]) -> int:
+        entered = 0
+        try:
+            with self.entry():
+                for token, path in self._admitted(written) if self.bounded else written:
+                    self._enter(token, path)
+                    entered += 1
+                    self.failpoints.cross("bucket.put")
+        finally:
+            for _, path in written[entered:]:
+                self.disk.remove(path)
+            if self.sync and entered:
+                self._sync_shelves([token for token, _ in written[:entered]])
         return entered
 
     def _write(self, tokens: Sequence[Token]) -> list[tuple[Token, str]]:
@@ -218,7 +224,7 @@ class Bucket:
 
     def entry(self) -> AbstractContextManager[None]:
         """The lock under which tokens are counted and enter; none where there is no limit."""
-        return locked(self.places.lock) if self._bounded else _NO_LOCK
+        return locked(self.places.lock) if self.bounded else _NO_LOCK
 
     def room(self) -> "Room":
         """What is left of the limit now; exact while the lock of `entry` is held.
