@@ -96,6 +96,8 @@ class Bucket:
         self.sync = sync
         self.hold = hold
         self.places = Places(str(path), fan_out)
+        self._spread = fan_out and not hold
+        self._doors = {p: self.places.held if hold else self.places.lane(p) for p in Priority}
         self.returned = Returned(self.places)
         self.clock: Clock = clock or SystemClock()
         self.disk = disk or Disk()
@@ -163,7 +165,10 @@ class Bucket:
         try:
             with self.entry():
                 for token, path in self._admitted(written) if self.bounded else written:
-                    self._enter(token, path)
+                    try:
+                        self.admit(path, token)
+                    except FileExistsError as error:
+                        raise TokenExistsError(token.id, str(self.path)) from error
                     entered += 1
                     self.failpoints.cross("bucket.put")
         finally:
@@ -191,12 +196,6 @@ class Bucket:
                 return
             yield token, path
 
-    def _enter(self, token: Token, path: str) -> None:
-        try:
-            self.admit(path, token)
-        except FileExistsError as error:
-            raise TokenExistsError(token.id, str(self.path)) from error
-
     def admit(self, path: str, token: Token) -> None:
         """Give a token that was written its place here; as far as was seen of `returned`.
 
@@ -217,7 +216,9 @@ class Bucket:
 
     def door(self, token: Token) -> str:
         """The directory that a token which comes in lies in."""
-        return self.places.held if self.hold else self.places.shelf(token.id, token.priority)
+        if self._spread:
+            return self.places.shelf(token.id, token.priority)
+        return self._doors[token.priority]
 
     def _temporary(self) -> str:
         return f"{self._aside}-{next(self._numbers)}"

@@ -1,6 +1,7 @@
 """Which token is next: by priority, then by age, without looking at a large bucket for every claim."""
 
 import heapq
+import math
 import os
 import random
 import time
@@ -43,7 +44,7 @@ class Order:
     def __init__(self, places: Places, *, seed: str) -> None:
         self._delayed = _Lane([places.delayed], due=True)
         self._urgent, self._normal, low = (_Lane(places.shelves(priority)) for priority in Priority)
-        self._normal.returned = Returned(places)
+        self._normal.returned = self.returned = Returned(places)
         self._lanes = [self._delayed, self._urgent, self._normal, low]
         self._looked = 0.0
         self._everywhere = False
@@ -98,14 +99,10 @@ class Order:
             if candidate.folder in lane.folders:
                 lane.queue.appendleft(candidate)
 
-    def take_emptied(self) -> bool:
-        """Whether a shelf of `returned` was found empty since the last call."""
-        emptied, self._normal.emptied = self._normal.emptied, False
-        return emptied
-
     def next_due(self) -> float | None:
         """When the first delayed token may be taken, as far as was seen."""
-        return self._delayed.next_due
+        due = self._delayed.next_due
+        return due if due < math.inf else None
 
     def _next(self) -> Candidate | None:
         now = self._now
@@ -132,10 +129,9 @@ class _Lane:
     def __init__(self, folders: list[str], *, due: bool = False) -> None:
         self.folders = folders
         self.queue: deque[Candidate] = deque()
-        self.next_due: float | None = None
+        self.next_due = math.inf
         self.looked = False
         self.returned: Returned | None = None
-        self.emptied = False
         self._due = due
         self._read: dict[str, tuple[int, float]] = {}
 
@@ -168,7 +164,7 @@ class _Lane:
 
         A directory that changed within the granularity of its clock is read again.
         """
-        due = self.next_due is not None and self.next_due <= now
+        due = self.next_due <= now
         changed = []
         for folder in folders:
             try:
@@ -185,7 +181,7 @@ class _Lane:
         return changed
 
     def _entries(self, folder: str, now: float) -> Iterator[Candidate]:
-        self.next_due = None
+        self.next_due = math.inf
         empty = True
         with suppress(FileNotFoundError), os.scandir(folder) as entries:  # a shelf may be gone
             for entry in entries:
@@ -198,8 +194,8 @@ class _Lane:
                 except FileNotFoundError:
                     continue
                 if self._due and since > now:
-                    self.next_due = min(since, self.next_due or since)
+                    self.next_due = min(since, self.next_due)
                 else:
                     yield Candidate(since, name, folder)
-        if empty and folder not in self.folders:
-            self.emptied = True
+        if empty and self.returned and folder not in self.folders:
+            self.returned.emptied = True

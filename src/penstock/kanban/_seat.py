@@ -23,7 +23,7 @@ from penstock.kanban._returned import clear_shelves
 from penstock.kanban._returning import look, put_anew, put_back, refuse
 from penstock.kanban._settlement import Settlement, carry_out
 from penstock.kanban._sitting import leave_seat, take_seat
-from penstock.kanban._token import SUFFIX, Token, Visit, stamp
+from penstock.kanban._token import DONE, SUFFIX, Token, Visit, stamp
 
 ADOPTED_AFTER_S = 2.0
 
@@ -128,7 +128,8 @@ class Seat:
                 self._undo(claim, candidate)
                 break
             claims.append(claim)
-        if order.take_emptied():
+        if order.returned.emptied:
+            order.returned.emptied = False
             clear_shelves(self.bucket.places, self.bucket.disk)
         return claims
 
@@ -172,7 +173,7 @@ class Seat:
         alone = len(moves) == 1
         try:
             for claim, token in moves:
-                visit = Visit(self.stage, self.worker, claim.start, end)
+                visit = Visit(self.stage, self.worker, claim.start, end, DONE)
                 self._write_aside(claim.path, token.encode_anew(visit), sync=bucket.sync and alone)
             if bucket.sync and not alone:
                 bucket.disk.sync_all(self._folder)
