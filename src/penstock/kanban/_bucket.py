@@ -3,12 +3,11 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
 
-from penstock.base import Clock, Failpoints, SystemClock
+from penstock.base import Clock, Failpoints, SystemClock, Value
 from penstock.kanban._disk import Disk, locked
 from penstock.kanban._errors import (
     OTHER_FILE_SYSTEM,
@@ -26,8 +25,7 @@ _NO_LOCK = nullcontext()
 _SAMPLE, _SAMPLE_PER_SHELF = 500, 16
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(Value):
     """The most that a bucket may hold: waiting, claimed and delayed; errors do not count."""
 
     tokens: int = 0
@@ -39,8 +37,10 @@ class Limit:
         return bool(self.tokens or self.size)
 
 
-@dataclass(frozen=True)
-class Counts:
+_NO_LIMIT = Limit()
+
+
+class Counts(Value):
     """How many tokens lie in which part of a bucket."""
 
     waiting: int = 0
@@ -69,7 +69,7 @@ class Bucket:
         self,
         path: Path,
         *,
-        limit: Limit = Limit(),
+        limit: Limit = _NO_LIMIT,
         feeders: Sequence[Path] = (),
         sync: bool = True,
         fan_out: bool = False,
