@@ -174,7 +174,8 @@ class Seat:
         try:
             for claim, token in moves:
                 visit = Visit(self.stage, self.worker, claim.start, end, DONE)
-                self._write_aside(claim.path, token.encode_anew(visit), sync=bucket.sync and alone)
+                data = token.encode_anew(visit)
+                _write_aside(bucket, claim.path, data, sync=bucket.sync and alone)
             if bucket.sync and not alone:
                 bucket.disk.sync_all(self._folder)
             bucket.failpoints.cross("seat.written")
@@ -221,7 +222,7 @@ class Seat:
     def note(self, claim: Claim, token: Token) -> Claim:
         """Write down what is known of a token in hand; it stays there. Returns the claim as it is now."""
         with self.bucket.translated():
-            self._rewrite(claim, token)
+            _rewrite(self.bucket, claim.path, token)
         self.bucket.failpoints.cross("seat.noted")
         noted = replace(claim, token=token)
         self.hands[claim.path] = noted
@@ -325,21 +326,9 @@ class Seat:
         bucket.failpoints.cross("seat.moved")
         del self.hands[path]
 
-    def _write_aside(self, path: str, data: bytes, *, sync: bool) -> None:
-        path = f"{path}.tmp"
-        try:
-            self.bucket.disk.write(path, data, sync=sync)
-        except FileExistsError:  # left by an attempt of ours that the disk cut off
-            self.bucket.disk.remove(path)
-            self.bucket.disk.write(path, data, sync=sync)
-
-    def _rewrite(self, claim: Claim, token: Token) -> None:
-        self._write_aside(claim.path, token.encode(), sync=self.bucket.sync)
-        self.bucket.disk.rename(f"{claim.path}.tmp", claim.path)
-
     def _return(self, claim: Claim, token: Token, target: str, *, due: float | None = None) -> None:
         with self.bucket.translated(), self.bucket.entry():
-            self._rewrite(claim, token)
+            _rewrite(self.bucket, claim.path, token)
             if due is not None:
                 self.bucket.disk.set_time(claim.path, due)
             self.bucket.failpoints.cross("seat.returned")
@@ -348,3 +337,17 @@ class Seat:
                 self.bucket.disk.sync_directory(os.path.dirname(target))
                 self.bucket.disk.sync_directory(self._folder)
         del self.hands[claim.path]
+
+
+def _write_aside(bucket: Bucket, path: str, data: bytes, *, sync: bool) -> None:
+    aside = f"{path}.tmp"
+    try:
+        bucket.disk.write(aside, data, sync=sync)
+    except FileExistsError:  # left by an attempt of ours that the disk cut off
+        bucket.disk.remove(aside)
+        bucket.disk.write(aside, data, sync=sync)
+
+
+def _rewrite(bucket: Bucket, path: str, token: Token) -> None:
+    _write_aside(bucket, path, token.encode(), sync=bucket.sync)
+    bucket.disk.rename(f"{path}.tmp", path)
