@@ -1,8 +1,12 @@
 """Which column is written how: asked of the files themselves."""
 
+import random
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from penstock.ingest._encodings import encodings
 from penstock.ingest._plan import DictionaryUse, IntegerEncoding
@@ -24,8 +28,8 @@ PATHS = ["i", "f", "b", "j", "s", "d", "l.list.element", "o.t", "o.x"]
 
 
 def row(number):
-    """Every tenth value of `i`, `s` and `o.t` is new; every value of the others."""
-    tens = number // 10
+    """Every fiftieth value of `i`, `s` and `o.t` is new; every value of the others."""
+    tens = number // 50
     return {
         "i": tens, "f": number / 2, "b": True, "j": str(number), "s": str(tens), "d": number,
         "l": [f"l{number}"], "o": {"t": tens, "x": f"x{number}"},
@@ -36,7 +40,7 @@ def table(rows, schema=SCHEMA):
     return pa.Table.from_batches([pa.RecordBatch.from_pylist(rows, schema)])
 
 
-ROWS = table([row(number) for number in range(100)])
+ROWS = table([row(number) for number in range(300)])
 
 
 def columns(tmp_path, rows=ROWS, **settings):
@@ -90,19 +94,85 @@ def test_integers_dates_and_times_without_a_dictionary_are_delta_encoded(use, pa
     assert delta_encoded(tmp_path, dictionary=use) == paths
 
 
-def test_null_is_no_value_among_the_distinct_ones(tmp_path):
-    """Twenty values, of which two are distinct, are at the limit; a null beside them changes nothing."""
-    rows = pa.table({"some": pa.array([1, 2] * 10 + [None] * 5)})
+@given(
+    distinct=st.integers(1, 700),
+    rows=st.integers(1, 5000),
+    spread=st.sampled_from(["in turn", "sorted", "mixed"]),
+    nulls=st.sampled_from([0.0, 0.5, 0.99]),
+    seed=st.integers(0, 1000),
+)
+@example(distinct=600, rows=5000, spread="in turn", nulls=0.0, seed=0)
+def test_a_dictionary_is_for_columns_whose_values_take_ten_times_its_room(
+    distinct, rows, spread, nulls, seed
+):
+    """By all rows, or by those of the first seventh: then it cannot be worse than small at the end.
 
-    assert with_dictionary(tmp_path, rows, dictionary=DictionaryUse.SAMPLED) == ["some"]
+    The model counts 8 bytes for each value; heads of pages take less than 200 bytes, and where
+    nulls are takes a bit for each row. Nulls are neither values nor repeats.
+    """
+    chance = random.Random(seed)
+    numbers = [n % distinct for n in range(rows)]
+    if spread != "in turn":
+        numbers.sort(key=lambda n: n if spread == "sorted" else chance.random())
+    values = [None if chance.random() < nulls else n * 2**40 for n in numbers]
+
+    def room(some):
+        return 8 * (len(some) - some.count(None))
+
+    def dictionary(some):
+        return 8 * len({*some} - {None})
+
+    table = pa.table({"n": pa.array(values, pa.int64())})
+    found = encodings(table, DictionaryUse.SAMPLED, IntegerEncoding.PLAIN).dictionary
+
+    part = values[: -(-rows // 7)]
+    if 10 * (dictionary(values) + 20) <= room(values):
+        assert found == ["n"]
+    if found:
+        assert any(10 * dictionary(some) <= room(some) + rows / 8 + 200 for some in (part, values))
 
 
-def test_nulls_count_neither_as_values_nor_as_repeats(tmp_path):
+def test_texts_count_with_their_bytes(tmp_path):
+    """A long text that stands once may take as much room as all other values together."""
+    rows = pa.table({"even": ["word"] * 2000, "odd": ["w" * 20_000] + ["word"] * 1999})
+    assert with_dictionary(tmp_path, rows, dictionary=DictionaryUse.SAMPLED) == ["even"]
+
+
+def test_the_limit_of_a_dictionary_hides_no_ids():
+    """A writer gives up at a mebibyte, which is little beside the texts of a whole row group."""
+    ids = pa.table({"id": [f"{n}".rjust(2000) for n in range(16_000)]})
+
+    assert encodings(ids, DictionaryUse.SAMPLED, IntegerEncoding.PLAIN).dictionary == []
+
+
+def test_the_items_of_a_part_of_the_rows_are_its_own():
+    """Rows are cut out of larger arrays, whose other items say nothing about them."""
+    items = [[n] for n in range(500)] + [[7]] * 500
+    rows = pa.table({"l": pa.array(items, pa.list_(pa.int64()))})
+
+    ids, sevens = (
+        encodings(half, DictionaryUse.SAMPLED, IntegerEncoding.PLAIN).dictionary
+        for half in (rows.slice(0, 500), rows.slice(500))
+    )
+    assert (ids, sevens) == ([], ["l.list.element"])
+
+
+def test_columns_without_a_value_get_none(tmp_path):
     """Ten different values among a thousand nulls do not repeat themselves; no value at all does not either."""
-    schema = pa.schema([("few", pa.int64()), ("none", pa.int64()), ("same", pa.int64())])
-    values = [{"few": n, "same": 1} for n in range(10)] + [{"same": 1}] * 990
+    schema = pa.schema(
+        [("few", pa.int64()), ("none", pa.int64()), ("same", pa.int64()), ("l", pa.list_(pa.int64()))]
+    )  # fmt: skip
+    values = [{"few": n, "same": 1, "l": []} for n in range(10)] + [{"same": 1}] * 990
     rows = table(values, schema)
     assert with_dictionary(tmp_path, rows, dictionary=DictionaryUse.SAMPLED) == ["same"]
+
+
+def test_a_column_whose_first_rows_are_mostly_null_is_judged_by_the_others(tmp_path):
+    """The first seventh says nothing about it."""
+    late = [None] * 3500 + [*range(50)] * 70
+    few = [*range(50)] + [None] * 3450 + [*range(50)] * 70
+    rows = pa.table({"late": pa.array(late, pa.int64()), "few": pa.array(few, pa.int64())})
+    assert with_dictionary(tmp_path, rows, dictionary=DictionaryUse.SAMPLED) == ["late", "few"]
 
 
 def test_a_filler_below_a_null_struct_is_no_value(tmp_path):
@@ -162,6 +232,6 @@ def test_one_column_that_does_not_repeat_itself_keeps_all_pages_short():
 def test_the_cut_into_batches_does_not_matter():
     """The same rows in other chunks get the same encodings."""
     whole = encodings(ROWS, DictionaryUse.SAMPLED, IntegerEncoding.DELTA)
-    pieces = pa.concat_tables([ROWS.slice(start, 7) for start in range(0, 100, 7)])
+    pieces = pa.concat_tables([ROWS.slice(start, 7) for start in range(0, 300, 7)])
     assert pieces.column(0).num_chunks > 1
     assert encodings(pieces, DictionaryUse.SAMPLED, IntegerEncoding.DELTA) == whole

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from penstock.base import Value
 from penstock.ingest._plan import DictionaryUse, IntegerEncoding
 from penstock.ingest._schema_config import TYPE_KEY
 
-_MAX_DISTINCT_SHARE = 0.1
+_MAX_SHARE = 0.1
 _PART = 7
+_NO_LIMIT = 2**31 - 1
 
 
 class Encodings(Value):
@@ -58,7 +59,7 @@ def encodings(first: pa.Table, dictionary: DictionaryUse, integers: IntegerEncod
 
 def _leaves(field: pa.Field, values: pa.ChunkedArray, path: str) -> Iterator[_Leaf]:
     if pa.types.is_list(field.type):
-        items = [chunk.flatten() for chunk in values.chunks]
+        items = [_items(chunk) for chunk in values.chunks]
         column = pa.chunked_array(items, field.type.value_type)
         yield from _leaves(field.type.value_field, column, f"{path}.list.element")
     elif pa.types.is_struct(field.type):
@@ -67,6 +68,12 @@ def _leaves(field: pa.Field, values: pa.ChunkedArray, path: str) -> Iterator[_Le
             yield from _leaves(member, column, f"{path}.{member.name}")
     else:
         yield _Leaf(path, field, values)
+
+
+def _items(lists: pa.ListArray) -> pa.Array:
+    """Those of all lists, one after the other; `lists.flatten()` would load `pyarrow.compute`."""
+    start, end = lists.offsets[0].as_py(), lists.offsets[-1].as_py()
+    return lists.values.slice(start, end - start)
 
 
 def _gains(leaf: _Leaf, use: DictionaryUse) -> bool:
@@ -84,22 +91,50 @@ def _is_boolean(leaf: _Leaf) -> bool:
 
 
 def _repeats(values: pa.ChunkedArray) -> bool:
-    """Whether at most a tenth of the values that are not null are distinct; never, where there is none."""
-    some = values.slice(0, len(values) // _PART)
-    distinct = _distinct(some)
-    if 0 < distinct <= _most_distinct(some):
+    """Whether the dictionary takes at most a tenth of the bytes of the values that are not null."""
+    some = values.slice(0, -(-len(values) // _PART))
+    if not _present(some):
+        return _share(values) <= _MAX_SHARE
+    share = _share(some)
+    if share <= _MAX_SHARE:
         return True  # with more rows the share falls, or stays where they are sorted
-    # Ids show themselves in a part of the rows: more distinct values there are too many for all.
-    return distinct <= _most_distinct(values) and 0 < _distinct(values) <= _most_distinct(values)
+    # Ids show themselves in a part of the rows: what takes more room there takes too much for all.
+    least = share * _present(some) / _present(values)
+    return least <= _MAX_SHARE and _share(values) <= _MAX_SHARE
 
 
-def _most_distinct(values: pa.ChunkedArray) -> float:
-    present: int = len(values) - values.null_count
-    return present * _MAX_DISTINCT_SHARE
+def _present(values: pa.ChunkedArray) -> int:
+    return len(values) - int(values.null_count)
 
 
-def _distinct(values: pa.ChunkedArray) -> int:
-    return int(pc.count_distinct(values).as_py())
+def _share(values: pa.ChunkedArray) -> float:
+    """The size of the dictionary by that of the values without one; 1 where there are none."""
+    if not _present(values):
+        return 1.0
+    coded, plain = _written(values, dictionary=True), _written(values, dictionary=False)
+    dictionary: int = coded.data_page_offset - coded.dictionary_page_offset
+    return dictionary / int(plain.total_uncompressed_size)
+
+
+def _written(values: pa.ChunkedArray, *, dictionary: bool) -> pq.ColumnChunkMetaData:
+    """What the Parquet writer says of a file with nothing but the values, of which nothing is kept.
+
+    It takes about as long as counting the distinct ones with `pyarrow.compute`, which takes longer
+    to load than all that is sampled in most runs.
+    """
+    files: list[pq.FileMetaData] = []
+    pq.write_table(
+        pa.table([values], ["values"]),
+        pa.MockOutputStream(),
+        row_group_size=len(values),
+        use_dictionary=dictionary,
+        dictionary_pagesize_limit=_NO_LIMIT,
+        compression="none",
+        write_statistics=False,
+        store_schema=False,
+        metadata_collector=files,
+    )
+    return files[0].row_group(0).column(0)
 
 
 def _integral(type_: pa.DataType) -> bool:

@@ -49,7 +49,7 @@ class SinkConfig(Config):
     """-7 (fast) to 22 (small) for `zstd`, 1 to 9 for `gzip`; by default 1 and 9. The other codecs have none."""
 
     dictionary: DictionaryUse = DictionaryUse.SAMPLED
-    """Columns with a dictionary: `sampled` (those of which at most a tenth of the values in the file's first row group are distinct), `strings`, `none` or `all`."""
+    """Columns with a dictionary: `sampled` (those whose dictionary takes at most a tenth of the room of their values in the file's first row group), `strings`, `none` or `all`."""
 
     integer_encoding: IntegerEncoding = IntegerEncoding.PLAIN
     """How integers, dates and timestamps without a dictionary are written: `plain`, or `delta` (DELTA_BINARY_PACKED), which old readers refuse."""
