@@ -6,12 +6,12 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from penstock.base import FailpointError, Failpoints, SystemClock
 from penstock.engines import EmbeddedEngine, EngineSettings, Payloads

@@ -1,13 +1,14 @@
 """The report names the bottleneck and what to change, each rule shown by a run."""
 
 import asyncio
+import dataclasses
 import gc
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from penstock import Flow, stage
 from penstock.base import SystemClock
@@ -136,9 +137,10 @@ def compute(number: int) -> int:
 def test_processes_want_to_be_as_many_as_there_are_cores() -> None:
     """More would take turns; what a stage of processes says of itself is that of any other."""
     report = simulated(Flow("process") | range(9) | slow | [].append)
-    stages = {"slow": replace(report.stages["slow"], pool="process")}
+    stages = {"slow": structs.replace(report.stages["slow"], pool="process")}
+    statistics = structs.replace(report.statistics, stages=stages)
 
-    advised = replace(report, statistics=replace(report.statistics, stages=stages)).advice
+    advised = dataclasses.replace(report, statistics=statistics).advice
 
     assert (
         advised

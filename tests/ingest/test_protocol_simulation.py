@@ -1,9 +1,9 @@
 """The protocol holds in every history that a seed can make, and each of its rules is needed."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from penstock.ingest._committer import Committer
 from penstock.ingest._layout import STATE_FOLDER, plan_key, seal_key

@@ -6,13 +6,13 @@ import gzip
 import itertools
 import threading
 import weakref
-from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from penstock.base import Failpoints, RetryPolicy
 from penstock.ingest._assemble import PlanAssembler

@@ -1,7 +1,6 @@
 """YAML files that know on which line each key stands."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,12 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from penstock.base._errors import ConfigError, Problem
+from penstock.base._value import Value
 
 Path_ = tuple[str | int, ...]
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(Value):
     """One YAML 1.2 file, parsed: plain dicts, lists and scalars, and where they stand."""
 
     file: str

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from penstock.base._value import Value
+
 
 class PenstockError(Exception):
     """Catch this to catch us, and nothing else."""
@@ -15,8 +17,7 @@ class PenstockError(Exception):
         return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
-@dataclass(frozen=True, order=True)
-class Problem:
+class Problem(Value, order=True):
     """One thing wrong with what a user wrote, and the way out."""
 
     file: str

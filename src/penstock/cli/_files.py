@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from penstock.cli._exits import DONE
 from penstock.cli._output import Output

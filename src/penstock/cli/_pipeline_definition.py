@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +31,11 @@ def validate(*, files: Sequence[Path], output: Output) -> int:
                     "steps": len(pipeline.graph.order),
                     "digest": pipeline.digest[:12],
                     "file": str(file),
-                    "warnings": [asdict(found) for found in pipeline.findings],
+                    "warnings": pipeline.findings,
                 }
             )
     if output is Output.JSON:
-        findings = [
-            {"file": each.file, "findings": [asdict(found) for found in each.findings]}
-            for each in broken
-        ]
+        findings = [{"file": each.file, "findings": each.findings} for each in broken]
         print_json({"valid": not broken, "pipelines": rows, "invalid": findings})
     else:
         for invalid in broken:
@@ -75,9 +71,9 @@ def plan(*, file: Path, state_dir: Path | None, output: Output) -> int:
             {
                 "pipeline": pipeline.name,
                 "digest": pipeline.digest,
-                "warnings": [asdict(found) for found in pipeline.findings],
+                "warnings": pipeline.findings,
                 "steps": rows,
-                "difference": asdict(changed) if changed else None,
+                "difference": changed,
             }
         )
         return DONE

@@ -3,10 +3,11 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec.structs import asdict
 
 from penstock.cli._exits import DONE
 from penstock.cli._output import Output
@@ -21,7 +22,7 @@ def show(*, run: str, state_dir: Path | None, output: Output) -> int:
     """Print a run and its steps."""
     view = look(state_dir, lambda workspace: workspace.runs.view(TENANT, run))
     if output is Output.JSON:
-        print_json(asdict(view))
+        print_json(view)
         return DONE
     sys.stdout.write(_head(view))
     rows = [

@@ -5,8 +5,9 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from penstock.cli._exits import DONE, FAILED, INTERRUPTED
 from penstock.cli._output import LogLevel, Output
@@ -154,7 +155,7 @@ def _perform(
     with setup_logs(level=log_level):
         views, caught = asyncio.run(_carried_out(chosen, begin, output, detach=detach))
     if output is Output.JSON:
-        print_json([asdict(view) for view in views])
+        print_json(views)
     elif not detach:
         _print_ends(views)
     if caught:

@@ -5,9 +5,10 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from penstock.base import ConfigError, Failpoints, Problem
 from penstock.cli._exits import DONE

@@ -11,7 +11,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.request import Request, urlopen
 
-from penstock.base import PenstockError
+from penstock.base import PenstockError, Value
 from penstock.cli._exits import DONE
 from penstock.cli._output import Output
 from penstock.cli._printing import print_json, print_table
@@ -62,8 +62,7 @@ class Seen:
     stages: dict[str, Stage] = field(default_factory=lambda: defaultdict(Stage))
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(Value):
     """A program that serves its flows."""
 
     address: str

@@ -3,9 +3,9 @@
 import difflib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from penstock.base import Value
 from penstock.workflow import Pipeline, phase, states, store, validation
 
 
@@ -57,8 +57,7 @@ class Catalogue:
         return str(phase(versions[0].state, latest))
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Value):
     """How a version differs from the one before it."""
 
     added: tuple[str, ...]

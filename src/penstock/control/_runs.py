@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from penstock.base import PenstockError
+from penstock.base import PenstockError, Value
 from penstock.engines import EmbeddedEngine
 from penstock.workflow import (
     Pipeline,
@@ -55,8 +55,7 @@ class StepNotFoundError(PenstockError):
         return f"run {self.run!r} has no step {self.step!r}; it has {', '.join(self.steps)}"
 
 
-@dataclass(frozen=True)
-class StepView:
+class StepView(Value):
     """A step, for people."""
 
     step: str
@@ -70,8 +69,7 @@ class StepView:
     message: str
 
 
-@dataclass(frozen=True)
-class ArtifactView:
+class ArtifactView(Value):
     """A file that a step left."""
 
     step: str
@@ -88,8 +86,7 @@ class ArtifactView:
     """A path below the state directory, or a URL."""
 
 
-@dataclass(frozen=True)
-class RunView:
+class RunView(Value):
     """A run, for people."""
 
     run: str

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from penstock.base import Clock, Failpoints, SystemClock
+from msgspec import field
+
+from penstock.base import Clock, Failpoints, SystemClock, Value
 from penstock.control._catalogue import Catalogue
 from penstock.control._follow import follow_logs, in_order_of
 from penstock.control._runs import Runs, StepNotFoundError
@@ -33,8 +34,7 @@ _LAST_ATTEMPTS: Final = 5
 """Of a sink that fails while the work ends; a few seconds."""
 
 
-@dataclass(frozen=True)
-class WorkspaceSettings:
+class WorkspaceSettings(Value):
     """What a state directory is opened with."""
 
     directory: Path
@@ -66,8 +66,7 @@ class WorkspaceSettings:
     failpoints: Failpoints = field(default_factory=Failpoints)
 
 
-@dataclass(frozen=True)
-class Workspace:
+class Workspace(Value):
     """All that belongs to one state directory."""
 
     engine: EmbeddedEngine

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from penstock.base import Clock, Failpoints
+from penstock.base import Clock, Failpoints, Value
 from penstock.engines._decider import Decider
 from penstock.engines._payload import Payloads
 from penstock.engines._values import Rendered, Values, work_of
@@ -28,8 +28,7 @@ _UNREACHABLE_PAUSE_S: Final = 1.0
 _Held = tuple[str, str, record.AttemptRef]
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Value):
     """Where the work of an attempt is done."""
 
     doer: Executor

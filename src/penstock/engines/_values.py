@@ -2,10 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from penstock.base import Value
 from penstock.engines._payload import Payloads
 from penstock.workflow import Store, definition, executor, expression, record, states, store
 
@@ -15,8 +15,7 @@ _SEEN: Final = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Rendered:
+class Rendered(Value):
     """An action with its expressions evaluated."""
 
     kind: str
@@ -25,8 +24,7 @@ class Rendered:
     action: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class _Written:
+class _Written(Value):
     """An action as its definition says it: the same for every attempt of a version."""
 
     kind: str

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from penstock.base import PenstockError
+from penstock.base import PenstockError, Value
 from penstock.events._cloud import CloudEvent
 from penstock.events._sink import EventSink
 
@@ -19,8 +19,7 @@ CREATE TABLE IF NOT EXISTS audit (
 """
 
 
-@dataclass(frozen=True)
-class AuditRow:
+class AuditRow(Value):
     """One event of the audit."""
 
     number: int

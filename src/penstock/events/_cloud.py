@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from penstock.base import Value
 from penstock.workflow import store
 
 
-@dataclass(frozen=True)
-class CloudEvent:
+class CloudEvent(Value):
     """One event as the world sees it."""
 
     position: int

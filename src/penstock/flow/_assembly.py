@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from penstock.base import Value
 from penstock.flow._channel import MemoryChannel
 from penstock.flow._context import ContextSetup
 from penstock.flow._outcome import Ledger
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     AnyPool = CallerPool | AsyncPool | ThreadPool | ProcessPool | SinkPool | ForkPool
 
 
-@dataclass(frozen=True)
-class StageRun:
+class StageRun(Value):
     """One stage of one run: its work, its workers, and the channels below it."""
 
     work: Work

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Generic, Never, TypeVar, overload
 
-from penstock.base import ConfigError, Problem
+from penstock.base import ConfigError, Problem, Value
 from penstock.flow._errors import PoisonError
 from penstock.flow._sink import Sink
 from penstock.flow._source import Source
@@ -50,8 +50,7 @@ class UnknownBranchError(PoisonError):
         )
 
 
-@dataclass(frozen=True)
-class Fork(Generic[T_contra]):
+class Fork(Value, Generic[T_contra]):
     """A part that hands messages to branches: to the one that `choose` names, or to all without it."""
 
     stage: Stage[..., Any]
@@ -84,8 +83,7 @@ class Giving(Fork[T_contra], Generic[T_contra, R_co]):
     """For type checkers, what only ever is a `Fork`: what flows on is what one function gives that returns `R_co`."""
 
 
-@dataclass(frozen=True)
-class Merge(Generic[U_co]):
+class Merge(Value, Generic[U_co]):
     """Several sources as one: each an iterable, a `Source`, or a flow without a sink."""
 
     sources: tuple[Any, ...]

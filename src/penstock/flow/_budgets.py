@@ -2,9 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from penstock.base import Clock
+from penstock.base import Clock, Value
 from penstock.flow._errors import ErrorBudgetError, FlowError
 from penstock.flow._statistics import Meter
 
@@ -14,8 +13,7 @@ _FREE_RETRIES = 100
 _SAMPLE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetOptions:
+class BudgetOptions(Value):
     """What a flow may spend; None sets no limit."""
 
     retry_budget: float | None = None

@@ -1,9 +1,8 @@
 """Where a flow keeps its progress, and how often: what users write, and commands look at."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.base import Failpoints, parse_duration
+from penstock.base import Failpoints, Value, parse_duration
 from penstock.files import sync_directory
 from penstock.flow._checkpoint_files import (
     TEMPORARY,
@@ -18,8 +17,7 @@ from penstock.flow._state import CheckpointState
 _BEGIN_ANEW = "restore one, or remove the directory to begin anew, which delivers everything again"
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
+class Repair(Value):
     """One thing that a repair does."""
 
     path: Path

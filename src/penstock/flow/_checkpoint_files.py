@@ -5,10 +5,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.base import Failpoints, RecordError
+from penstock.base import Failpoints, RecordError, Value
 from penstock.files import sync_directory
 from penstock.flow._errors import CheckpointError
 from penstock.flow._state import CheckpointState, NewerVersionError, packed, unpacked
@@ -19,8 +18,7 @@ _NAME = re.compile(r"checkpoint-(\d{12})")
 _KEPT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointVersion:
+class CheckpointVersion(Value):
     """One version in a directory: its state, or what is wrong with it."""
 
     number: int

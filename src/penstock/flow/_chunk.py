@@ -7,6 +7,7 @@ from itertools import islice
 from types import GeneratorType
 from typing import Any, Protocol
 
+from penstock.base import Value
 from penstock.flow._errors import StageCancelledError, TooManyOutputsError
 
 _QUICK = 0.002
@@ -34,8 +35,7 @@ class Answer:
     """Seconds of a thread on the processor, where that is measured."""
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Value):
     """How a worker outside the loop calls the function."""
 
     stage: str

@@ -1,15 +1,14 @@
 """What a stage function may know of its call: it is given this where it names a parameter `ctx`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from penstock.base import Value
 from penstock.flow._message import Message
 from penstock.flow._once import EffectStore, Once
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Value):
     """One call of a stage function: of which flow and stage, for which messages, in which attempt.
 
     Name a parameter `ctx: Context` after the payload, and it is given, in every pool.
@@ -51,8 +50,7 @@ class Context:
         return Once(store, f"{self.flow}\0{self.stage}", key)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Value):
     """A payload on its way to a function that takes a context."""
 
     payload: Any
@@ -60,8 +58,7 @@ class Call:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class ContextSetup:
+class ContextSetup(Value):
     """What the contexts of one stage have in common; travels to worker processes."""
 
     flow: str

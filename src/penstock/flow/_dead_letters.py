@@ -7,20 +7,19 @@ import os
 import pickle
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from penstock.base import Value
 from penstock.flow._errors import FlowError
 
 Reason = Literal["error", "poison", "timeout", "crash", "memory", "drained", "retry budget"]
 KEPT = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(Value):
     """A message that ended without success, and why."""
 
     flow: str

@@ -10,9 +10,10 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Never, TypeVar, overload
+
+from msgspec.structs import replace
 
 from penstock.base import Clock, SystemClock, parse_duration, parse_size
 from penstock.flow._branch import Chain, Fork, Giving, Merge, Passing

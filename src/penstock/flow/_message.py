@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from itertools import count, repeat
 from typing import Any, Generic, TypeVar
 
+from penstock.base import Value
+
 T = TypeVar("T")
 
 Path = int | str | tuple[Any, Any]
@@ -18,8 +20,7 @@ Offset = tuple[str, Place | None, Place]
 """Lane, where what comes before the message ends (None: there is nothing), and where the message ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Value):
     """Return it from a stage to filter the message out; `None` does the same without a reason."""
 
     reason: str = ""

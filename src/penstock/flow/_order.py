@@ -2,16 +2,15 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from penstock.base import Value
 from penstock.flow._message import Message
 
 HandOn = Callable[[list[Message[Any]]], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Value):
     """Says which messages must follow one another."""
 
     function: Callable[[Any], Hashable]

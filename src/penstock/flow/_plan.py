@@ -2,18 +2,16 @@
 
 import random
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Any
 
-from penstock.base import Clock
+from penstock.base import Clock, Value
 from penstock.flow._branch import Fork
 from penstock.flow._budgets import BudgetOptions
 from penstock.flow._checkpoint import Checkpoint
 from penstock.flow._stage import Stage
 
 
-@dataclass(frozen=True)
-class FlowOptions:
+class FlowOptions(Value):
     """What holds for a whole flow; durations in seconds, sizes in bytes."""
 
     name: str
@@ -29,16 +27,14 @@ class FlowOptions:
     checkpoint: Checkpoint | None
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(Value):
     """A source, and the place of the stage that it feeds."""
 
     source: Any
     below: int
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Value):
     """A stage, and the places of those below: none below a sink, one per branch below a fork."""
 
     stage: Stage[..., Any]
@@ -47,8 +43,7 @@ class Node:
     """By branch; the only one below a stage has the key None."""
 
 
-@dataclass(frozen=True)
-class FlowPlan:
+class FlowPlan(Value):
     """A graph without cycles: what is below a stage stands after it."""
 
     options: FlowOptions

@@ -3,7 +3,6 @@
 import inspect
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from types import BuiltinFunctionType
 from typing import (
@@ -20,7 +19,10 @@ from typing import (
     overload,
 )
 
-from penstock.base import ConfigError, Problem, RetryPolicy, parse_duration, parse_size
+from msgspec import field
+from msgspec.structs import replace
+
+from penstock.base import ConfigError, Problem, RetryPolicy, Value, parse_duration, parse_size
 from penstock.flow._control_groups import ControlGroups
 from penstock.flow._order import Key, Order
 from penstock.flow._rate import RateLimit
@@ -41,8 +43,7 @@ _MOST_AUTO = 32
 _LEAST_MEMORY = 64 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class StageOptions:
+class StageOptions(Value):
     """How a stage is run, checked; durations in seconds, sizes in bytes."""
 
     name: str
@@ -73,8 +74,7 @@ class StageOptions:
         return bool(self.batch or self.batch_bytes)
 
 
-@dataclass(frozen=True)
-class Stage(Generic[P, R]):
+class Stage(Value, Generic[P, R], dict=True):
     """A function with its options; still callable as the function it is, so it is tested as one."""
 
     function: Callable[P, R]

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from penstock.base import Value
+
 _BUCKETS = 160
 _STEPS = 4  # buckets per doubling: a quantile is at most 19 % too high
 _FINEST = 1e-7
@@ -74,8 +76,7 @@ class Meter:
         return gained - self.emitted - self.filtered - self.dead - self.returned
 
 
-@dataclass(frozen=True, slots=True)
-class StageStatistics:
+class StageStatistics(Value):
     """One stage at one instant; durations in seconds."""
 
     name: str
@@ -125,8 +126,7 @@ class StageStatistics:
     """Most messages per call; 0: one, which is no batch."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlowStatistics:
+class FlowStatistics(Value):
     """A flow at one instant: `pulled + extra == delivered + filtered + dead + in_flight`, always."""
 
     flow: str

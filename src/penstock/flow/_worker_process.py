@@ -19,6 +19,7 @@ from itertools import islice
 from multiprocessing import current_process, spawn
 from typing import Any
 
+from penstock.base import Value
 from penstock.flow._chunk import Answer, Task, run_batch, run_chunk
 from penstock.flow._context import ContextSetup
 from penstock.flow._errors import FlowError, NotPicklableError
@@ -47,8 +48,7 @@ class RemoteError(FlowError):
         return f"{self.kind}: {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Value):
     """What a worker is told first: how the parent was started, and what to call."""
 
     preparation: dict[str, Any]

@@ -1,12 +1,12 @@
 """The decoded files of a plan in; its parts, outcomes and dead letters out."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
 import pyarrow as pa
 
+from penstock.base import Value
 from penstock.ingest._dead_letters import DeadLetterWriter, LocalDeadLetters
 from penstock.ingest._decode_file import DecodedFile, fresh_path
 from penstock.ingest._parquet import LocalPart, RollingWriter
@@ -17,8 +17,7 @@ from penstock.ingest._strands import deal
 _HASH_DIGITS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class ProducedPart:
+class ProducedPart(Value):
     """A finished output with its name, to be uploaded from the local disk."""
 
     part: Part
@@ -31,8 +30,7 @@ class ProducedPart:
     """Its own among the plan's outputs."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProducedLetters:
+class ProducedLetters(Value):
     """The plan's dead-letter file with its name, to be uploaded from the local disk."""
 
     file: DeadLetterFile
@@ -42,8 +40,7 @@ class ProducedLetters:
     """Where it lies; whoever uploads it removes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Produced:
+class Produced(Value):
     """All that a plan came to, before anybody else knows of it."""
 
     parts: tuple[ProducedPart, ...]

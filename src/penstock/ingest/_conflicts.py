@@ -1,12 +1,11 @@
 """Places that two owners claim: found before anything is read or written."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from penstock.base import Document, Problem
+from penstock.base import Document, Problem, Value
 from penstock.ingest._config import LONE_PIPELINE
 from penstock.ingest._location_config import locate
 
@@ -20,8 +19,7 @@ _HINTS = {
 }
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(Value):
     """Somebody wants a place for itself."""
 
     kind: str

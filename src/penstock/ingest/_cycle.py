@@ -1,9 +1,8 @@
 """Plan, produce, seal, commit, acknowledge: one turn of an ingest pipeline."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from penstock.base import Failpoints
+from penstock.base import Failpoints, Value
 from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
 from penstock.ingest._cycle_result import CycleResult
@@ -16,8 +15,7 @@ from penstock.ingest._standing import OpenPlan, Settlement
 from penstock.ingest._volumes import Binder
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
+class Steps(Value):
     """The parts of the protocol, made for one pipeline."""
 
     ledger: Ledger

@@ -1,13 +1,15 @@
 """What settled plans came to, in numbers."""
 
-from dataclasses import dataclass, fields
+from operator import add, sub
 
+from msgspec.structs import astuple
+
+from penstock.base import Value
 from penstock.ingest._seal import FileState
 from penstock.ingest._standing import OpenPlan
 
 
-@dataclass(frozen=True, slots=True)
-class CycleResult:
+class CycleResult(Value):
     """What was settled; two results add up."""
 
     plans: int = 0
@@ -39,14 +41,10 @@ class CycleResult:
         return self.dead_files + self.dead_lines
 
     def __add__(self, other: "CycleResult") -> "CycleResult":
-        return CycleResult(
-            *(getattr(self, f.name) + getattr(other, f.name) for f in fields(CycleResult))
-        )
+        return CycleResult(*map(add, astuple(self), astuple(other)))
 
     def __sub__(self, other: "CycleResult") -> "CycleResult":
-        return CycleResult(
-            *(getattr(self, f.name) - getattr(other, f.name) for f in fields(CycleResult))
-        )
+        return CycleResult(*map(sub, astuple(self), astuple(other)))
 
     @classmethod
     def of(cls, settled: OpenPlan) -> "CycleResult":

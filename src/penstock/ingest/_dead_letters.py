@@ -6,12 +6,11 @@ import hashlib
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from penstock.base import Record, RecordError
+from penstock.base import Record, RecordError, Value
 from penstock.ingest._zstd import zstd
 
 
@@ -99,8 +98,7 @@ def payload_of(raw: bytes) -> dict[str, str]:
         return {"payload_b64": base64.b64encode(raw).decode()}
 
 
-@dataclass(frozen=True, slots=True)
-class LocalDeadLetters:
+class LocalDeadLetters(Value):
     """A finished dead-letter file that nobody else knows of yet."""
 
     path: Path

@@ -1,13 +1,13 @@
 """One planned file, from its stored bytes to its rows or to the reason why it has none."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 from uuid import uuid4
 
 import pyarrow as pa
 
+from penstock.base import Value
 from penstock.ingest._decoder import Chunk, Decoded, Decoder, LineError, RejectedLine
 from penstock.ingest._decompress import Compression, open_plain
 from penstock.ingest._errors import (
@@ -38,8 +38,7 @@ class FileOpener(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class DecodeSettings:
+class DecodeSettings(Value):
     """How files are read."""
 
     compression: Compression = "auto"
@@ -55,8 +54,7 @@ class DecodeSettings:
     """Bytes of lines that become one batch."""
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedFile:
+class DecodedFile(Value):
     """What one planned file came to. Whoever holds this merges it or closes it."""
 
     outcome: FileOutcome

@@ -1,13 +1,12 @@
 """The decoder port: whole lines and a schema in; record batches and rejected lines out."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
 import pyarrow as pa
 from pydantic import Field
 
-from penstock.base import Config, Size
+from penstock.base import Config, Size, Value
 
 
 class LineError(StrEnum):
@@ -75,8 +74,7 @@ class DecoderOptions(Config):
     """What happens to a field of the schema that an object has twice: the last value may count."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Value):
     """Whole lines of one file, as they stand in its decompressed bytes.
 
     Only the last line of a file may lack its newline. Blank lines count as lines and hold no row.
@@ -92,8 +90,7 @@ class Chunk:
     """Where the chunk starts in the decompressed file, in bytes from 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class RejectedLine:
+class RejectedLine(Value):
     """One line that gives no row."""
 
     line: int
@@ -115,8 +112,7 @@ class RejectedLine:
     """Where in the line the fault was noticed, in bytes from 0; its length for a fault at its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(Value):
     """What one chunk holds, or the start of it where very many of its lines are bad.
 
     A rejected line takes a hundred times its bytes as an object. So that a chunk of one-byte lines

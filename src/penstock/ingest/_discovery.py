@@ -1,11 +1,10 @@
 """Which source files there are, and which of them have come to rest."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from penstock.base import Clock
+from penstock.base import Clock, Value
 from penstock.ingest._plan import FileVersion
 from penstock.storage import LocalStore, ObjectMeta, ObjectStore
 
@@ -14,8 +13,7 @@ _ENDINGS = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Value):
     """What one look at the sources gave."""
 
     files: tuple[FileVersion, ...]

@@ -1,11 +1,11 @@
 """Which column of a Parquet file is written how; decided once per file, by its rows and settings alone."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from penstock.base import Value
 from penstock.ingest._plan import DictionaryUse, IntegerEncoding
 from penstock.ingest._schema_config import TYPE_KEY
 
@@ -14,8 +14,7 @@ _PART = 7
 _NO_LIMIT = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Encodings:
+class Encodings(Value):
     """What pyarrow's writer is told; a column in neither is written plainly."""
 
     dictionary: list[str]
@@ -28,8 +27,7 @@ class Encodings:
     """Whether all columns repeat themselves: their pages are small, however many rows they have."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Leaf:
+class _Leaf(Value):
     """A column as Parquet has it: the members of structs and the items of lists are columns of their own."""
 
     path: str

@@ -1,14 +1,15 @@
 """What was done, in numbers that add up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from msgspec import field
+
+from penstock.base import Value
 from penstock.ingest._cycle_result import CycleResult
 from penstock.telemetry import Metrics
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(Value):
     """What one pipeline has settled; every figure is of committed plans."""
 
     plans: int = 0

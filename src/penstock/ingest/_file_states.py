@@ -1,9 +1,9 @@
 """The state of every file of a pipeline, for people."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
+from penstock.base import Value
 from penstock.ingest._history import PastPlan
 from penstock.ingest._plan import FileVersion
 from penstock.ingest._replay import REPLAY_SOURCE
@@ -28,8 +28,7 @@ class FileStanding(StrEnum):
     """It was taken, and has another content now, which is not read; give it a new name."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileRow:
+class FileRow(Value):
     """One file."""
 
     pipeline: str

@@ -1,8 +1,8 @@
 """All plans of a pipeline and what became of them, read without touching anything."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from penstock.base import Value
 from penstock.ingest._plan import Plan
 from penstock.ingest._records import Records
 from penstock.ingest._seal import Seal
@@ -12,8 +12,7 @@ from penstock.storage import ObjectStore
 from penstock.table import LakeTable, TableMissingError, TableSnapshot, is_void
 
 
-@dataclass(frozen=True, slots=True)
-class PastPlan:
+class PastPlan(Value):
     """One plan, and how far it has come."""
 
     plan: Plan

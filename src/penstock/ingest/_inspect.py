@@ -1,10 +1,9 @@
 """Looking at pipelines without changing anything: files, what would be planned, dead letters."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
-from penstock.base import Clock, ConfigError, Problem, SystemClock, suggest
+from penstock.base import Clock, ConfigError, Problem, SystemClock, Value, suggest
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._dead_letters import DeadLetter
 from penstock.ingest._discovery import Discovery
@@ -21,8 +20,7 @@ from penstock.storage import StoragePool
 _NO_WAIT = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedFile:
+class PlannedFile(Value):
     """One file of a plan that would be made now."""
 
     pipeline: str

@@ -1,9 +1,11 @@
 """What has become of every file: plans, seals and the table's own numbers, read together."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from hashlib import sha256
 
+from msgspec.structs import replace
+
+from penstock.base import Value
 from penstock.ingest._cycle_result import CycleResult
 from penstock.ingest._layout import live_lane, seal_key
 from penstock.ingest._plan import FileVersion, Plan
@@ -16,8 +18,7 @@ from penstock.storage import ObjectStore
 from penstock.table import LakeTable, TableMissingError, TableSnapshot, is_void
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
+class _Name(Value):
     seq: int
     version: str
     status: FileStatus

@@ -1,10 +1,9 @@
 """Read configuration files: merged, expanded, checked as a whole, all problems at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.base import ConfigError, Document, Interpolator, Problem, read_yaml
+from penstock.base import ConfigError, Document, Interpolator, Problem, Value, read_yaml
 from penstock.ingest._config import (
     LONE_PIPELINE,
     ConfigFile,
@@ -18,8 +17,7 @@ from penstock.topology import GlobalConfig
 _ENDINGS = (".yaml", ".yml")
 
 
-@dataclass(frozen=True)
-class IngestConfig:
+class IngestConfig(Value):
     """All that was configured, checked."""
 
     pipelines: Mapping[str, PipelineConfig]
@@ -38,8 +36,7 @@ class IngestConfig:
     """The files this was read from, in the order in which they were read."""
 
 
-@dataclass(frozen=True)
-class _Read:
+class _Read(Value):
     """One file as far as it could be read."""
 
     document: Document

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from io import BufferedWriter, FileIO
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from penstock.base import Value
 from penstock.files import begin_writeback
 from penstock.ingest._encodings import encodings
 from penstock.ingest._plan import WriterSettings
@@ -22,8 +22,7 @@ _CODECS = {"zstd": "zstd", "snappy": "snappy", "gzip": "gzip", "lz4": "lz4", "un
 _LEVELS = {"zstd": 1}  # a third smaller than snappy for 4 % more CPU time; level 3 costs 20 % more
 
 
-@dataclass(frozen=True, slots=True)
-class LocalPart:
+class LocalPart(Value):
     """A finished Parquet file that nobody else knows of yet."""
 
     path: Path

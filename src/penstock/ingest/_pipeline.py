@@ -5,15 +5,16 @@ import random
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
+from msgspec import field
+from msgspec.structs import asdict
 
-from penstock.base import ConfigError, Failpoints, Problem, RetryPolicy
+from penstock.base import ConfigError, Failpoints, Problem, RetryPolicy, Value
 from penstock.ingest._compiled_decoder import open_decoder
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._cycle_result import CycleResult
@@ -45,8 +46,7 @@ _FRUITLESS_TURNS = 5
 _ABANDON_S = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class IngestOptions:
+class IngestOptions(Value):
     """How a pipeline is run, which is not part of what it is."""
 
     state_dir: Path
@@ -312,7 +312,7 @@ class _Threaded:
 
 def _told(result: CycleResult) -> dict[str, int]:
     """The figures that are not 0, for a log."""
-    return {f.name: getattr(result, f.name) for f in fields(result) if getattr(result, f.name)}
+    return {name: figure for name, figure in asdict(result).items() if figure}
 
 
 def _fruitful(result: CycleResult) -> bool:

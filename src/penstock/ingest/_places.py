@@ -1,16 +1,15 @@
 """The stores of one pipeline, opened: its table's root, its dead letters, its sources."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from penstock.base import Value
 from penstock.ingest._config import PipelineConfig
 from penstock.ingest._layout import STATE_FOLDER
 from penstock.storage import ObjectStore, StoragePool
 from penstock.table import DeltaLakeTable
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Value):
     """Where a pipeline reads and writes. Opening reads and writes nothing."""
 
     root: ObjectStore

@@ -3,12 +3,11 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from penstock.base import Failpoints, RetryPolicy
+from penstock.base import Failpoints, RetryPolicy, Value
 from penstock.flow import FatalError, Flow, FlowFailedError, RunningFlow, stage
 from penstock.ingest._assemble import ProducedLetters, ProducedPart
 from penstock.ingest._decode_file import DecodeSettings, FileOpener
@@ -36,8 +35,7 @@ class Blocking(Protocol):
     def __call__(self, call: Callable[[], T], /, lane: Lane = Lane.OTHER) -> Awaitable[T]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Value):
     """What the work of every plan of a pipeline needs."""
 
     pipeline: str

@@ -1,10 +1,9 @@
 """Decides what goes in next, once, and writes it down before any work."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
-from penstock.base import Clock, Failpoints
+from penstock.base import Clock, Failpoints, Value
 from penstock.ingest._layout import plan_key
 from penstock.ingest._ledger import Ledger
 from penstock.ingest._plan import FileVersion, Plan, WriterSettings
@@ -12,8 +11,7 @@ from penstock.ingest._strands import strands
 from penstock.storage import ObjectStore
 
 
-@dataclass(frozen=True, slots=True)
-class PlanLimits:
+class PlanLimits(Value):
     """When a plan is made: whichever is reached first. Small plans are fast, large ones give large files."""
 
     max_files: int = 1000
@@ -26,8 +24,7 @@ class PlanLimits:
     """Longest time a file at rest waits for company."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlanTemplate:
+class PlanTemplate(Value):
     """What all plans of a pipeline's lane have in common."""
 
     pipeline: str
@@ -37,8 +34,7 @@ class PlanTemplate:
     """With as many strands as a plan may have at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Planning:
+class Planning(Value):
     """What one attempt to plan came to."""
 
     planned: bool

@@ -3,17 +3,18 @@
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import field
+
+from penstock.base import Value
 from penstock.ingest._assemble import PlanAssembler, Produced, ProducedPart
 from penstock.ingest._decode_file import DecodedFile, DecodeSettings, FileOpener, decode_file
 from penstock.ingest._decoder import Decoder
 from penstock.ingest._plan import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class PlanProducer:
+class PlanProducer(Value):
     """Turns a plan into local outputs, outcomes and dead letters.
 
     An output holds only files that were read to their last byte and checksum. Repeated work gives

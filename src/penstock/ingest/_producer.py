@@ -1,14 +1,13 @@
 """The port between the protocol and the work: a plan in, finished files out."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from penstock.base import Value
 from penstock.ingest._plan import Plan
 from penstock.ingest._seal import DeadLetterFile, FileOutcome, Part, Seal
 
 
-@dataclass(frozen=True, slots=True)
-class Produced:
+class Produced(Value):
     """What came of a plan, finished and stored, but not yet decided."""
 
     parts: tuple[Part, ...]

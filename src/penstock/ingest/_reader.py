@@ -1,8 +1,8 @@
 """From a stream of bytes to blocks of whole lines, in memory that does not grow with the file."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from penstock.base import Value
 from penstock.ingest._decompress import ByteReader
 
 BLOCK_BYTES = 2 * 1024 * 1024
@@ -11,8 +11,7 @@ BLOCK_BYTES = 2 * 1024 * 1024
 _HEAD_BYTES = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Value):
     """Whole lines; only the last block of a file may lack its last newline."""
 
     data: memoryview
@@ -22,8 +21,7 @@ class Block:
     """Where they start in the decompressed file."""
 
 
-@dataclass(frozen=True, slots=True)
-class LongLine:
+class LongLine(Value):
     """A line over the limit, read past without being held."""
 
     offset: int

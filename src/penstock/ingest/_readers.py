@@ -1,11 +1,11 @@
 """What reads each column: built once from the schema, then called for each value."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import pyarrow as pa
 
+from penstock.base import Value
 from penstock.ingest._decoder import DecoderOptions, LineError
 from penstock.ingest._errors import UnsupportedTypeError
 from penstock.ingest._json_walk import (
@@ -118,8 +118,7 @@ def _comma_end(line: bytes, at: int, path: str) -> int:
     return space_end(line, at + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
+class _Member(Value):
     index: int
     path: str
     read: Reader

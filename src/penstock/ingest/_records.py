@@ -1,8 +1,6 @@
 """The stored records of one pipeline: plans, seals, and what was acknowledged."""
 
-from dataclasses import dataclass
-
-from penstock.base import Record
+from penstock.base import Record, Value
 from penstock.ingest._layout import acknowledged_key, plan_key, seal_key
 from penstock.ingest._plan import Plan
 from penstock.ingest._seal import Seal
@@ -23,8 +21,7 @@ class Acknowledged(Record):
     """The last plan that was acknowledged."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPlan:
+class StoredPlan(Value):
     """A plan, its bytes, and its outcome if that came along with it."""
 
     plan: Plan

@@ -43,10 +43,10 @@ at the end of the line stands at its length. A carriage return is white space, a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pyarrow as pa
 
+from penstock.base import Value
 from penstock.ingest._columns import to_array
 from penstock.ingest._decoder import Chunk, Decoded, DecoderOptions, LineError, RejectedLine
 from penstock.ingest._json_walk import Kind, LineFaultError, kind_at, space_end
@@ -138,8 +138,7 @@ class ReferenceDecoder:
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
 
-@dataclass(frozen=True, slots=True)
-class _FoundLine:
+class _FoundLine(Value):
     data: bytes
     number: int
     offset: int

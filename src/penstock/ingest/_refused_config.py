@@ -1,16 +1,14 @@
 """Keys that other ingest programs have and this one has not, and what to write instead."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from penstock.base import Document, Problem
+from penstock.base import Document, Problem, Value
 
 KeyPath = tuple[str | int, ...]
 
 
-@dataclass(frozen=True)
-class _Refusal:
+class _Refusal(Value):
     places: tuple[str, ...]
     """Dotted paths of what may hold the key; `*` stands for any key, an empty path for the file."""
 

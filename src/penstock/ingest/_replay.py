@@ -8,9 +8,9 @@ the dead letters of the replay. Line n + 1 of such a file's text is the line tha
 
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import BinaryIO, cast
 
+from penstock.base import Value
 from penstock.ingest._dead_letters import DeadLetter, read_dead_letters
 from penstock.ingest._history import PastPlan
 from penstock.ingest._plan import FileVersion
@@ -22,8 +22,7 @@ REPLAY_SOURCE = "_replay"
 """The source of replayed dead letters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Value):
     """The dead letters of one file that no replay has taken."""
 
     file: FileVersion

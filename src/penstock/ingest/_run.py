@@ -4,12 +4,12 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from typing import TextIO
 
 import pyarrow as pa
+from msgspec import field
 
-from penstock.base import Clock, Failpoints
+from penstock.base import Clock, Failpoints, Value
 from penstock.ingest._compiled_decoder import open_decoder
 from penstock.ingest._crew import Crew
 from penstock.ingest._decoder import Decoder, DecoderOptions
@@ -34,8 +34,7 @@ _SWITCH_INTERVAL_S = 0.0005
 _log = get_logger("ingest")
 
 
-@dataclass(frozen=True, slots=True)
-class PipelineReport:
+class PipelineReport(Value):
     """What one pipeline did, and how it ended."""
 
     pipeline: str
@@ -46,8 +45,7 @@ class PipelineReport:
     figures: Figures
 
 
-@dataclass(frozen=True, slots=True)
-class IngestReport:
+class IngestReport(Value):
     """What a run did."""
 
     pipelines: tuple[PipelineReport, ...]
@@ -57,8 +55,7 @@ class IngestReport:
     """0 where all is done, or a follower was stopped and drained; else as the command line exits."""
 
 
-@dataclass(frozen=True)
-class RunSettings:
+class RunSettings(Value):
     """How a configuration is run."""
 
     once: bool = False

@@ -1,8 +1,8 @@
 """Where files and plans stand."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from penstock.base import Value
 from penstock.ingest._plan import Plan
 from penstock.ingest._seal import Seal
 
@@ -33,8 +33,7 @@ class Settlement(StrEnum):
     """Given up: nothing of it is or will be in the table, and its files are pending again."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenPlan:
+class OpenPlan(Value):
     """A plan that is not acknowledged yet, and how far it has come."""
 
     plan: Plan

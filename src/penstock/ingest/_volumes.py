@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Self
 
-from penstock.base import Record, RecordError
+from penstock.base import Record, RecordError, Value
 from penstock.ingest._layout import plan_key, seal_key, volume_key
 from penstock.ingest._zstd import zstd
 from penstock.storage import NotFoundError, ObjectStore, StorageError
@@ -50,8 +49,7 @@ class Volume(Record):
         return cls.decode(plain, place=place)
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(Value):
     """What a volume holds of one number."""
 
     plan: bytes

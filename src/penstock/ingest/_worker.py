@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-from penstock.base import Clock, Failpoints, RetryPolicy
+from penstock.base import Clock, Failpoints, RetryPolicy, Value
 from penstock.ingest._checkpointer import Checkpointer
 from penstock.ingest._committer import Committer
 from penstock.ingest._config import PipelineConfig
@@ -39,8 +38,7 @@ _SPILL_LIMIT = 32 * 1024 * 1024
 """Rows of a file are held in memory up to here; four files at a time stay below 200 MiB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Value):
     """What one turn came to."""
 
     young: int

@@ -1,16 +1,17 @@
 """What to run, within which limits, and how it ended."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from penstock.base import PenstockError
+from msgspec import field
+
+from penstock.base import PenstockError, Value
 
 
-@dataclass(frozen=True)
-class ProcessSpec:
+class ProcessSpec(Value):
     """A program to run as a child; there is no shell in between."""
 
     argv: tuple[str, ...]
@@ -51,8 +52,7 @@ class ExitKind(StrEnum):
     STOPPED = "stopped by us"
 
 
-@dataclass(frozen=True)
-class ExitStatus:
+class ExitStatus(Value):
     """How a process ended."""
 
     kind: ExitKind

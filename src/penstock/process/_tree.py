@@ -4,9 +4,10 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from penstock.base import Value
 
 _PROC = Path("/proc")
 
@@ -19,8 +20,7 @@ class TreeMember(NamedTuple):
     """Clock ticks since the machine started."""
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(Value):
     member: TreeMember
     parent: int
     session: int

@@ -8,10 +8,10 @@ import socket
 import ssl
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from penstock.base import Value
 from penstock.steps._local import LocalExecutor, LocalPlace, StepFailedError
 from penstock.workflow import errors, executor
 
@@ -20,8 +20,7 @@ _BODY_BYTES: Final = 16 * 1024 * 1024
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True)
-class _Target:
+class _Target(Value):
     """Where a request goes: the address was looked up once, checked, and is the one that is used."""
 
     scheme: str

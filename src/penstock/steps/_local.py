@@ -6,11 +6,13 @@ import json
 from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from penstock.base import Clock, PenstockError, SystemClock
+from msgspec import field
+
+from penstock.base import Clock, PenstockError, SystemClock, Value
 from penstock.process import (
     ExitKind,
     ExitStatus,
@@ -34,8 +36,7 @@ _TRY_AGAIN: Final = 75
 """The exit code by which a program asks to be tried again. Source: sysexits.h, EX_TEMPFAIL."""
 
 
-@dataclass(frozen=True)
-class LocalPlace:
+class LocalPlace(Value):
     """Where steps run on this machine, and what they may see of it."""
 
     directory: Path

@@ -1,17 +1,16 @@
 """What each attempt printed: one file per attempt, written by the step's own process."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from penstock.base import Value
 from penstock.workflow import record
 
 _TAIL_BYTES: Final = 256 * 1024
 
 
-@dataclass(frozen=True)
-class LogChunk:
+class LogChunk(Value):
     """A part of a log."""
 
     data: bytes

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
 
-from penstock.base import MissingExtraError
+from penstock.base import MissingExtraError, Value
 from penstock.workflow import validation
 
 _TOKEN: Final = re.compile(
@@ -18,8 +17,7 @@ _TOKEN: Final = re.compile(
 _PLACE: Final = re.compile(r"\nLINE (?P<line>\d+): (?P<text>[^\n]*)\n(?P<mark> *\^)?")
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(Value):
     """A query as DuckDB takes it."""
 
     text: str

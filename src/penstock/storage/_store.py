@@ -1,15 +1,15 @@
 """The port: objects under keys."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from io import RawIOBase
 from pathlib import Path
 from typing import Protocol
 
+from penstock.base import Value
 
-@dataclass(frozen=True, slots=True)
-class ObjectMeta:
+
+class ObjectMeta(Value):
     """One object as it was when it was listed or looked at."""
 
     name: str

@@ -2,10 +2,10 @@
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
+from penstock.base import Value
 from penstock.store._database import Micros, micros
 from penstock.store._rows import (
     AT_PLACE,
@@ -86,8 +86,7 @@ class Texts(NamedTuple):
     told: Sequence[str]
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Value):
     """What `Store.apply` is asked to keep; all of it is one transaction."""
 
     run: store.StoredRun

@@ -1,13 +1,13 @@
 """The port: a table that takes finished files, and remembers who committed what."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from penstock.base import Value
 
-@dataclass(frozen=True, slots=True)
-class DataFile:
+
+class DataFile(Value):
     """One finished Parquet file that lies under the table's root."""
 
     name: str

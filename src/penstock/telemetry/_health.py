@@ -1,12 +1,11 @@
 """Whether the program lives, and whether it makes progress; and if not, why."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from threading import Lock
 
-from penstock.base import Clock
+from penstock.base import Clock, Value
 
 
 class HealthState(StrEnum):
@@ -24,8 +23,7 @@ class HealthState(StrEnum):
 _READY = frozenset({HealthState.WORKING, HealthState.IDLE, HealthState.DONE})
 
 
-@dataclass(frozen=True)
-class HealthReason:
+class HealthReason(Value):
     """Why something is not well."""
 
     component: str
@@ -35,8 +33,7 @@ class HealthReason:
     """How long it has been so."""
 
 
-@dataclass(frozen=True)
-class HealthReport:
+class HealthReport(Value):
     """The answer to one question: all is well when nothing speaks against it."""
 
     reasons: tuple[HealthReason, ...]

@@ -3,12 +3,13 @@
 import json
 import selectors
 import socket
-from dataclasses import asdict
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from typing import Any
+
+from msgspec.structs import asdict
 
 from penstock.telemetry._exposition import exposition
 from penstock.telemetry._health import HealthBoard, HealthReport

@@ -3,9 +3,10 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from importlib import import_module
 from typing import Any, Protocol, TextIO
+
+from msgspec.structs import replace
 
 from penstock.base import Clock
 from penstock.telemetry._progress_row import ProgressRow, plain_line

@@ -1,10 +1,9 @@
 """One row of the view of what the program is doing, and its cells as text."""
 
-from dataclasses import dataclass
+from penstock.base import Value
 
 
-@dataclass(frozen=True)
-class ProgressRow:
+class ProgressRow(Value):
     """One line of the view: a stage, a pipeline, a table."""
 
     name: str

@@ -4,13 +4,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from penstock.base import Clock
+from penstock.base import Clock, Value
 
 _KINDS_REMEMBERED = 64
 
 
-@dataclass(frozen=True)
-class Suppressed:
+class Suppressed(Value):
     """What one call site did not get to say in one period."""
 
     site: Hashable

@@ -3,9 +3,11 @@
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import coroutine
 from typing import Any
+
+from msgspec.structs import replace
 
 from penstock.flow import Message, Sink, Stage
 from penstock.testing._flow_fakes import ListSource

@@ -3,16 +3,16 @@
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 
-from penstock.base import Clock
+from msgspec.structs import replace
+
+from penstock.base import Clock, Value
 from penstock.telemetry import HealthBoard, Metrics
 from penstock.topology._limiter import Limiter
 from penstock.topology._shutdown import Shutdown
 
 
-@dataclass(frozen=True)
-class PipelineContext:
+class PipelineContext(Value):
     """Handed to whoever builds the pipelines, and kept by them. All of it is safe to share."""
 
     shutdown: Shutdown

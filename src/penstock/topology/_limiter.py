@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
-from penstock.base import Clock
+from penstock.base import Clock, Value
 
 
-@dataclass(frozen=True)
-class ShareStatistics:
+class ShareStatistics(Value):
     """What one pipeline has of a limiter."""
 
     held: int
@@ -23,8 +22,7 @@ class ShareStatistics:
     """Time that it has waited for permits in all."""
 
 
-@dataclass(frozen=True)
-class LimiterStatistics:
+class LimiterStatistics(Value):
     """A limiter at one instant."""
 
     capacity: int | None

@@ -1,10 +1,11 @@
 """How tasks end, and what that means for the whole program."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
-from penstock.base import PenstockError, RecordError
+from msgspec import field
+
+from penstock.base import PenstockError, RecordError, Value
 
 
 class ExitReason(Enum):
@@ -56,8 +57,7 @@ class CancelReason(StrEnum):
     INSIDE = "something inside cancelled it"
 
 
-@dataclass(frozen=True)
-class TaskOutput:
+class TaskOutput(Value):
     """A task came to its end."""
 
     message: str
@@ -70,8 +70,7 @@ class TaskOutput:
 class TaskError:
     """The ways in which a task ends without coming to its end. They are values, never raised."""
 
-    @dataclass(frozen=True)
-    class Cancelled:
+    class Cancelled(Value):
         """It was ended before it was done; what it had in hand is done again after a restart."""
 
         reason: CancelReason
@@ -79,8 +78,7 @@ class TaskError:
         def __str__(self) -> str:
             return f"cancelled: {self.reason}"
 
-    @dataclass(frozen=True)
-    class Failed:
+    class Failed(Value):
         """It raised one of our errors: the message says what to do."""
 
         error: PenstockError
@@ -88,8 +86,7 @@ class TaskError:
         def __str__(self) -> str:
             return str(self.error)
 
-    @dataclass(frozen=True)
-    class Panicked:
+    class Panicked(Value):
         """It raised what nobody foresaw: a defect, or a dependency's error that got through."""
 
         error: Exception
@@ -116,8 +113,7 @@ def exit_reason_of(outcome: TaskOutcome) -> ExitReason:
             return ExitReason.FAILED
 
 
-@dataclass(frozen=True)
-class Stats:
+class Stats(Value):
     """What became of all tasks of one run."""
 
     outcomes: Mapping[str, TaskOutcome] = field(default_factory=dict)

@@ -1,15 +1,14 @@
 """A pipeline before it is built."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from penstock.base import Value
 from penstock.topology._context import PipelineContext
 from penstock.topology._pipeline import Pipeline
 from penstock.topology._supervision import Supervision
 
 
-@dataclass(frozen=True)
-class PipelineSpec:
+class PipelineSpec(Value):
     """What it takes to build a pipeline, to look after it, and to tell whether it has changed."""
 
     key: str

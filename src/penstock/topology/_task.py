@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass
 from typing import Any
 
-from penstock.base import PenstockError
+from penstock.base import PenstockError, Value
 from penstock.topology._outcomes import (
     CancelReason,
     TaskError,
@@ -16,8 +15,7 @@ from penstock.topology._outcomes import (
 from penstock.topology._supervision import final
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(Value):
     """A coroutine with a name; run it once."""
 
     key: str

@@ -1,10 +1,11 @@
 """What happens to one attempt: start, end, time-outs, another try. Forward work and undoing alike."""
 
 import hashlib
-from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
+
+from msgspec.structs import replace
 
 from penstock.workflow._command import StartAttempt, StopAttempt, TimerKind
 from penstock.workflow._domain import DomainKind

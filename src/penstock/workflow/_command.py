@@ -1,10 +1,10 @@
 """What the kernel asks of an engine, in order; each is harmless when carried out twice."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from penstock.base import Value
 from penstock.workflow._run import AttemptRef
 
 _NO_ATTEMPT: Final = AttemptRef("")
@@ -22,8 +22,7 @@ class TimerKind(StrEnum):
     STOP = "stop"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TimerId:
+class TimerId(Value, order=True):
     """Names a timer within its run."""
 
     kind: TimerKind
@@ -31,20 +30,17 @@ class TimerId:
     """The attempt it watches; only `step` is filled for STEP, nothing for RUN."""
 
 
-@dataclass(frozen=True, slots=True)
-class AskAdmission:
+class AskAdmission(Value):
     """Send `Admitted` as soon as the limits of the pipeline leave room for this run."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResolveStep:
+class ResolveStep(Value):
     """Evaluate the step's `when` and the length of its `map.over`; answer `Resolved` or `NotResolved`."""
 
     step: str
 
 
-@dataclass(frozen=True, slots=True)
-class StartAttempt:
+class StartAttempt(Value):
     """Let a worker take this attempt when the limits leave room; it reports by `Attempt...` events."""
 
     ref: AttemptRef
@@ -52,8 +48,7 @@ class StartAttempt:
     """The idempotency key that the executor hands to the outside world."""
 
 
-@dataclass(frozen=True, slots=True)
-class StopAttempt:
+class StopAttempt(Value):
     """Stop the attempt, here and on the remote side; answer `AttemptStopped` when that is certain.
 
     One that no worker has taken is withdrawn, and answered at once.
@@ -62,8 +57,7 @@ class StopAttempt:
     ref: AttemptRef
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(Value):
     """Send `TimerFired` at `due`; a timer of the same id is replaced.
 
     Timers of attempts and steps that have ended may be dropped: firing late changes nothing.

@@ -1,12 +1,14 @@
 """What the kernel answers; and domain events, by which the world is told of each transition."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from msgspec import field
+
+from penstock.base import Value
 from penstock.workflow._command import Command
 from penstock.workflow._run import RunRecord
 from penstock.workflow._states import RunState, StepState
@@ -73,8 +75,7 @@ STEP_KINDS: Final[Mapping[StepState, DomainKind]] = {
 Datum = str | int | bool | tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DomainEvent:
+class DomainEvent(Value):
     """One thing that happened to a run, in the order of `seq`; its id is `<run>:<seq>`."""
 
     seq: int

@@ -2,9 +2,9 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from penstock.base import Value
 from penstock.workflow._pipeline import Pipeline
 from penstock.workflow._run import RunRecord
 
@@ -16,8 +16,7 @@ def run_id(tenant: str, pipeline: str, run_key: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, "\0".join((tenant, pipeline, run_key))))
 
 
-@dataclass(frozen=True)
-class RunRequest:
+class RunRequest(Value):
     """What somebody wants to have run."""
 
     tenant: str

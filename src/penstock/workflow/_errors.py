@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from penstock.base import PenstockError
+from penstock.base import PenstockError, Value
 
 
 class ErrorClass(StrEnum):
@@ -31,8 +31,7 @@ class ErrorClass(StrEnum):
     """The worker died or lost its lease; what the attempt did is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Value):
     """Why an attempt, a step or a run failed."""
 
     error: ErrorClass

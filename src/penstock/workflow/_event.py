@@ -3,46 +3,43 @@
 An event that comes late, twice, or from an attempt that was replaced changes nothing.
 """
 
-from dataclasses import dataclass
-
+from penstock.base import Value
 from penstock.workflow._command import TimerId
 from penstock.workflow._errors import Failure
 from penstock.workflow._run import AttemptRef
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class _Happened(Value, tag=True, tag_field="kind"):
+    """Written down, it says by the name of its class what it is."""
+
+
+class Submitted(_Happened):
     """The run was accepted; the first event of each run."""
 
     awaits_upstream: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamArrived:
+class UpstreamArrived(_Happened):
     """All that the run waited for upstream is there."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamFailed:
+class UpstreamFailed(_Happened):
     """What the run waited for upstream will not come."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(_Happened):
     """The engine has room for the run: it may start."""
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(_Happened):
     """The run shall not happen, for instance because an earlier one still runs."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(_Happened):
     """The answer to `ResolveStep`."""
 
     step: str
@@ -53,83 +50,71 @@ class Resolved:
     """How many items the map has; 1 without `map`."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotResolved:
+class NotResolved(_Happened):
     """An expression of `ResolveStep` failed, or gave what cannot be used."""
 
     step: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStarted:
+class AttemptStarted(_Happened):
     """A worker holds the attempt and begins."""
 
     ref: AttemptRef
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptBeat:
+class AttemptBeat(_Happened):
     """The attempt gave a sign of life."""
 
     ref: AttemptRef
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptSucceeded:
+class AttemptSucceeded(_Happened):
     """The attempt did its work; the engine keeps the result."""
 
     ref: AttemptRef
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFailed:
+class AttemptFailed(_Happened):
     """The attempt ended without success, and nothing of it runs any more."""
 
     ref: AttemptRef
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptLost:
+class AttemptLost(_Happened):
     """The worker died or lost its lease; nobody saw how the attempt ended."""
 
     ref: AttemptRef
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptReturned:
+class AttemptReturned(_Happened):
     """The attempt was handed back undone, for instance because its process drains; it costs nothing."""
 
     ref: AttemptRef
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStopped:
+class AttemptStopped(_Happened):
     """The answer to `StopAttempt`: nothing of the attempt runs, here or on the remote side."""
 
     ref: AttemptRef
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(_Happened):
     """A timer is due."""
 
     timer: TimerId
 
 
-@dataclass(frozen=True, slots=True)
-class PauseRequested:
+class PauseRequested(_Happened):
     """Somebody wants no further attempt to start; open ones go on."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResumeRequested:
+class ResumeRequested(_Happened):
     """Somebody wants a paused run to go on, or a failed compensation to be tried again."""
 
 
-@dataclass(frozen=True, slots=True)
-class CancelRequested:
+class CancelRequested(_Happened):
     """Somebody wants the run to end now."""
 
     reason: str = ""
@@ -137,8 +122,7 @@ class CancelRequested:
     """Whether what succeeded is undone."""
 
 
-@dataclass(frozen=True, slots=True)
-class ForceRequested:
+class ForceRequested(_Happened):
     """Somebody gives up waiting for a confirmed stop, or for a compensation."""
 
 

@@ -1,17 +1,18 @@
 """The port behind which the work of a step is done: a process, a query, a job on some cluster."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from msgspec import field
+
+from penstock.base import Value
 from penstock.workflow._errors import Failure
 from penstock.workflow._run import AttemptRef
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(Value):
     """One attempt, ready to be carried out."""
 
     tenant: str
@@ -30,8 +31,7 @@ class Work:
     """Text of the queries and scripts of the pinned version, by the path that the action names."""
 
 
-@dataclass(frozen=True)
-class JobHandle:
+class JobHandle(Value):
     """Where the work is to be found again, also by another process and after a restart."""
 
     executor: str
@@ -44,8 +44,7 @@ class JobHandle:
     """What else it takes to find the job: an address, a namespace. Never a secret."""
 
 
-@dataclass(frozen=True)
-class Artifact:
+class Artifact(Value):
     """A file that the work left, for people or for further programs."""
 
     name: str
@@ -74,8 +73,7 @@ class JobState(StrEnum):
     """The remote side knows of no such job, and answers for certain."""
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(Value):
     """The state of the work at one moment."""
 
     state: JobState

@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
-from penstock.base import MissingExtraError
+from penstock.base import MissingExtraError, Value
 from penstock.workflow._errors import ExpressionError
 
 Reference = tuple[str, ...]
@@ -73,8 +73,7 @@ class Expression:
             raise ExpressionError(self.source, 0, _reason(error)) from error
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(Value):
     """A string with expressions in it."""
 
     parts: tuple[str | Expression, ...]

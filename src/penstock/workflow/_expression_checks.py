@@ -1,10 +1,9 @@
 """What the expressions of a definition refer to: parameters, steps, secrets that must exist."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
-from penstock.base import suggest
+from penstock.base import Value, suggest
 from penstock.workflow._checks import needs_of, steps_of
 from penstock.workflow._errors import ExpressionError
 from penstock.workflow._expression import Reference, parse_template
@@ -16,8 +15,7 @@ _FIELDS: Final = {"run": ("id", "key", "trigger"), "steps": ("failed_items", "ou
 """What is known of a run, and of each step."""
 
 
-@dataclass(frozen=True)
-class _Scope:
+class _Scope(Value):
     """What may be referred to at one place."""
 
     roots: tuple[str, ...]

@@ -1,10 +1,12 @@
 """What validation says of a definition: every fault at once, each with a code, a place and a way out."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
-from penstock.base import Document
+from msgspec import field
+
+from penstock.base import Document, Value
 from penstock.workflow._errors import WorkflowError
 
 Place = tuple[str | int, ...]
@@ -23,8 +25,7 @@ class Severity(StrEnum):
     """It runs, and probably not as meant."""
 
 
-@dataclass(frozen=True, order=True)
-class Finding:
+class Finding(Value, order=True):
     """One thing to say about a definition."""
 
     line: int
@@ -50,8 +51,7 @@ class Finding:
         return f"{place}: {self.severity} {self.code}{path} {self.message}{hint}"
 
 
-@dataclass(frozen=True)
-class SqlProblem:
+class SqlProblem(Value):
     """What a dialect says of a query."""
 
     message: str
@@ -65,8 +65,7 @@ SqlCheck = Callable[[str], Iterable[SqlProblem]]
 """Says what is wrong with a query; one per dialect. Parameters stand in it as `:name`."""
 
 
-@dataclass(frozen=True)
-class Checks:
+class Checks(Value):
     """What validation may ask beyond the definition itself."""
 
     secrets: Collection[str] | None = None

@@ -2,27 +2,25 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
+from penstock.base import Value
 from penstock.workflow._policy import MapConfig, StepRetry, Timeouts
 
 _RETRY: Final = StepRetry()
 _TIMEOUTS: Final = Timeouts()
 
 
-@dataclass(frozen=True, slots=True)
-class UndoRule:
+class UndoRule(Value):
     """How a step is compensated."""
 
     retry: StepRetry = _RETRY
     timeouts: Timeouts = _TIMEOUTS
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Value):
     """One step, as far as the kernel is concerned."""
 
     name: str
@@ -36,8 +34,7 @@ class Node:
     undo: UndoRule | None = None
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(Value):
     """The steps of one version, acyclic, with every name in `needs` known.
 
     Build it with `Graph.of`, or by `Pipeline.graph`; equal inputs give equal graphs.

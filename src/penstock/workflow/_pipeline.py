@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from penstock.base import Config, ConfigError, Document, RecordError
+from msgspec import field
+
+from penstock.base import Config, ConfigError, Document, RecordError, Value
 from penstock.workflow import _checks
 from penstock.workflow._definition_config import (
     ActionConfig,
@@ -34,8 +35,7 @@ from penstock.workflow._source import read_text, schema_findings
 PYTHON: Final = "<python>"
 
 
-@dataclass(frozen=True)
-class Pipeline:
+class Pipeline(Value, dict=True):
     """A valid definition. Equal definitions have equal digests, however they were written.
 
     >>> Pipeline.build("hello", steps={"greet": {"shell": {"command": "echo hello"}}}).name

@@ -1,17 +1,16 @@
 """The answer to `ResolveStep`: whether a step is wanted, and over which items it goes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from penstock.base import Value
 from penstock.workflow._definition_config import StepConfig
 from penstock.workflow._errors import ExpressionError
 from penstock.workflow._event import NotResolved, Resolved
 from penstock.workflow._expression import parse_template
 
 
-@dataclass(frozen=True)
-class Resolution:
+class Resolution(Value):
     """What an engine tells the kernel, and keeps for itself."""
 
     event: Resolved | NotResolved

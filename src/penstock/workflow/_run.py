@@ -1,12 +1,14 @@
 """A run as data: what the kernel decides on, and what a store keeps."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from msgspec import field
+
+from penstock.base import Value
 from penstock.workflow._errors import Failure
 from penstock.workflow._graph import Graph
 from penstock.workflow._states import RunState, StepState
@@ -38,8 +40,7 @@ class Ending(StrEnum):
     TIMEOUT = "timed out"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class AttemptRef:
+class AttemptRef(Value, order=True):
     """Names one attempt for ever: the number rises with each, so it is the fence too."""
 
     step: str
@@ -54,8 +55,7 @@ class AttemptRef:
         return f"{run}/{self.step}{item}{'/undo' if self.undo else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Value):
     """Work that is open: a whole step, one item of a map, or a compensation."""
 
     number: int = 1
@@ -83,8 +83,7 @@ class Unit:
     """Whether some attempt may have had effects that nobody has seen."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepRecord:
+class StepRecord(Value, forbid_unknown_fields=True):
     """One step of a run."""
 
     name: str
@@ -122,8 +121,7 @@ class StepRecord:
     """The compensation's open work, or what is left of the failed one."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(Value):
     """One run: a version's graph, where each step stands, and the number of the last event."""
 
     run: str

@@ -1,9 +1,10 @@
 """What happens to a step: ready, its page of items, its end, and those that wait for it."""
 
 from collections import deque
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
+
+from msgspec.structs import replace
 
 from penstock.workflow._attempts import given_up, next_try, offer
 from penstock.workflow._command import ResolveStep, TimerKind

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
+from penstock.base import Value
 from penstock.workflow._command import StartAttempt, TimerId
 from penstock.workflow._domain import Decision, DomainEvent
 from penstock.workflow._errors import WorkflowError
@@ -57,8 +58,7 @@ class Lease(NamedTuple):
     """Whether the attempt's stop was asked for."""
 
 
-@dataclass(frozen=True)
-class Onward:
+class Onward(Value):
     """An attempt that a decision asks for, claimed and begun in the transaction that keeps the decision.
 
     Who has just ended one attempt goes on with the next, without a second and a third transaction.
@@ -72,8 +72,7 @@ class Onward:
     """What `decide` answered to its `AttemptStarted`, on the state of the first decision."""
 
 
-@dataclass(frozen=True)
-class OutboxEvent:
+class OutboxEvent(Value):
     """A domain event on its way out."""
 
     position: int
@@ -86,8 +85,7 @@ class OutboxEvent:
     event: DomainEvent
 
 
-@dataclass(frozen=True)
-class RunSummary:
+class RunSummary(Value):
     """One line of a list of runs."""
 
     run: str
@@ -100,8 +98,7 @@ class RunSummary:
     changed_at: datetime
 
 
-@dataclass(frozen=True)
-class VersionSummary:
+class VersionSummary(Value):
     """A version of a definition."""
 
     digest: str
@@ -109,8 +106,7 @@ class VersionSummary:
     state: VersionState
 
 
-@dataclass(frozen=True)
-class KeptArtifact:
+class KeptArtifact(Value):
     """An artifact of a step's last attempt that succeeded."""
 
     step: str
@@ -326,8 +322,7 @@ class Archive(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Stores:
+class Stores(Value):
     """One database through all its ports."""
 
     runs: Store

@@ -1,10 +1,11 @@
 """One decision in the making: collects changes, commands and domain events, then freezes them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
+
+from msgspec.structs import replace
 
 from penstock.workflow._command import Command, SetTimer, StopAttempt, TimerId, TimerKind
 from penstock.workflow._domain import (
