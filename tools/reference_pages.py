@@ -14,8 +14,11 @@ from textwrap import dedent
 from types import ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import click
+
 import penstock
 from penstock.base import Config, PenstockError
+from penstock.cli import application
 from penstock.workflow import definition, states
 
 _NOTE = "<!-- Generated from the code by `make fix`; edit the docstrings instead. -->\n"
@@ -188,34 +191,31 @@ def commands_page() -> str:
     lines = [_NOTE, "# Commands", ""]
     for path, command in _commands():
         lines += [f"## {' '.join(path)}", "", inspect.cleandoc(command.help or ""), ""]
-        shown = [
-            parameter for parameter in command.params if not getattr(parameter, "hidden", False)
-        ]
-        if shown:
+        if command.params:
             lines += ["| argument or option | meaning |", "| --- | --- |"]
             lines += [
-                f"| {_spelling(parameter)} | {cell(getattr(parameter, 'help', None) or '')} |"
-                for parameter in shown
+                f"| {_spelling(parameter)} | {cell(parameter.help or '')} |"
+                for parameter in command.params
             ]
             lines.append("")
     return _page(lines)
 
 
-def _commands() -> Iterator[tuple[tuple[str, ...], Any]]:
-    application = getattr(import_module("penstock.cli"), "application", None)
-    if application is None:
-        return
-    typer = import_module("typer.main")
-    waiting: list[tuple[tuple[str, ...], Any]] = [(("penstock",), typer.get_command(application))]
+def _commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    waiting: list[tuple[tuple[str, ...], click.Command]] = [(("penstock",), application)]
     while waiting:
         path, command = waiting.pop(0)
         yield path, command
-        below = getattr(command, "commands", {})
-        waiting += [((*path, name), sub) for name, sub in below.items() if not sub.hidden]
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            below = {
+                name: command.get_command(context, name) for name in command.list_commands(context)
+            }
+            waiting += [((*path, name), one) for name, one in below.items() if one is not None]
 
 
-def _spelling(parameter: Any) -> str:
-    if parameter.param_type_name == "argument":
+def _spelling(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Argument):
         return f"`{parameter.name.upper()}`"
     return ", ".join(f"`{option}`" for option in [*parameter.opts, *parameter.secondary_opts])
 

@@ -26,7 +26,7 @@ def penstock(capsys: pytest.CaptureFixture[str]) -> Penstock:
 
     def run(*arguments: object) -> Ended:
         with pytest.raises(SystemExit) as caught:
-            application([str(argument) for argument in arguments])
+            application([str(argument) for argument in arguments], prog_name="penstock")
         out, err = capsys.readouterr()
         return Ended(int(caught.value.code or 0), out, err)
 

@@ -56,7 +56,8 @@ def _loaded(*arguments: str) -> tuple[set[str], set[str]]:
     return packages, set(modules)
 
 
-def test_help_loads_the_options_of_the_commands_and_nothing_else() -> None:
+def test_help_loads_what_it_shows_and_nothing_else() -> None:
+    """Neither the code of commands, nor the options of those that stand in groups."""
     loaded, modules = _loaded("--help")
 
     assert loaded & _HEAVY == set()
@@ -64,10 +65,11 @@ def test_help_loads_the_options_of_the_commands_and_nothing_else() -> None:
         "penstock",
         "penstock.cli",
         "penstock.cli._application",
+        "penstock.cli._commands",
         "penstock.cli._ending",
         "penstock.cli._loading",
+        "penstock.cli._options",
         "penstock.cli._output",
-        "penstock.cli._pipeline_application",
     }
 
 
@@ -76,6 +78,16 @@ def test_a_command_loads_only_what_it_needs() -> None:
     loaded, _ = _loaded("version")
 
     assert loaded & {"pyarrow", "deltalake", "obstore", "duckdb", "isal"} == set()
+
+
+def test_a_command_loads_no_options_but_those_of_its_group(tmp_path: Path) -> None:
+    _, of_a_group = _loaded("state", "ls", str(tmp_path))
+    _, of_none = _loaded("version")
+
+    late = {"_dead_letter_commands", "_kanban_commands", "_pipeline_commands", "_state_commands"}
+    names = {f"penstock.cli.{name}" for name in late}
+    assert of_a_group & names == {"penstock.cli._state_commands"}
+    assert of_none & names == set()
 
 
 def test_a_command_of_one_kind_of_pipeline_loads_nothing_of_the_others(tmp_path: Path) -> None:

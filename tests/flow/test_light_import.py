@@ -11,7 +11,7 @@ HEAVY = {
     "prometheus_client",
     "pyarrow",
     "rich",
-    "typer",
+    "click",
 }
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from penstock.cli._exits import DONE, FAILED, SIGNALLED
@@ -159,14 +160,21 @@ def show(*, token: str, config: Path | None, output: Output) -> int:
     return DONE
 
 
-def command(*, command: str, name: str, config: Path | None, output: Output) -> int:
-    """Have the running board do something."""
+def _tell(command: str, *, config: Path | None, output: Output, name: str = "") -> int:
+    """Have the running board do something, with all filters where none is named."""
     answer = Operator(config, os.environ).command(command, name)
     if output is Output.JSON:
         print_json(answer)
     else:
         sys.stdout.write(f"{command}: {answer}\n")
     return DONE
+
+
+start = partial(_tell, "start")
+stop = partial(_tell, "stop")
+restart = partial(_tell, "restart")
+reload = partial(_tell, "reload")
+shutdown = partial(_tell, "shutdown")
 
 
 def retry(*, tokens: Sequence[str], bucket: str, config: Path | None, output: Output) -> int:

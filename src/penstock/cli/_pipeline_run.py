@@ -88,8 +88,8 @@ def resume(
 def restart(  # noqa: PLR0913 - the options of one command
     *,
     run: str,
-    from_step: str,
-    file: Path | None,
+    from_step: str = "",
+    file: Path | None = None,
     detach: bool,
     events: Path | None,
     webhook: Sequence[str],
@@ -98,7 +98,7 @@ def restart(  # noqa: PLR0913 - the options of one command
     log_level: LogLevel,
     output: Output,
 ) -> int:
-    """Begin a run that takes over what an earlier one has done, and see it to its end."""
+    """Begin a run that takes over what an earlier one has done, from a step or else from what failed."""
     pipeline = read_definition(file) if file else None
 
     async def begin(workspace: Workspace) -> list[str]:
