@@ -69,8 +69,8 @@ The floor is two programs: one that decompresses the same files, and one that ha
 
 Microseconds per message of `benchmarks/bench_flow.py`, alternating in one process; what is judged is the median of the ratios of the pairs, for the metrics the worse end of its interval.
 All that Penstock does is in its figures: acks, statistics, supervision; the bare queues and most peers have none of it.
-streamz and Bytewax call plain functions, which costs less than a coroutine; Bytewax is compiled, and hands on lists where Penstock keeps an ack for each message.
-Of our time in batches of 64 about a third is what is kept of each message, and half what is counted and awaited for each batch in each stage; lists over bare `asyncio.Queue`s, with nothing of that, take a fifth of it, which is two fifths of what Bytewax takes.
+streamz and Bytewax call plain functions, which costs less than a coroutine; Bytewax is compiled.
+Bytewax hands on lists; Penstock does so too from batch stage to batch stage, as long as nothing sets one of their messages apart.
 The ideal of a map is two bare processes that have their shares of the messages beforehand and compute them at the same time: one process alone is about a tenth faster than two at once, which no map over two can make good.
 mpipe's queues are unbounded, so that nobody ever waits for room; `ProcessPoolExecutor` and loky are given all messages at once, and hold all results.
 Copies are into memory of their own, as whoever receives a payload needs it.

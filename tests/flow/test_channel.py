@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.flow import Channel, MemoryChannel, Message
+from penstock.flow._message import Mint, sizes_of
+from penstock.flow._pack import Pack
 from penstock.testing import ChannelConformance
 
 
@@ -52,9 +54,95 @@ def test_it_behaves_as_a_list_with_two_bounds(capacity, capacity_bytes, steps) -
                 assert fits(size)
                 model.append(size)
             assert sent == len(step) or not fits(step[sent])
-        assert (len(channel.items), channel.bytes) == (len(model), sum(model))
+        assert (channel.count, channel.bytes) == (len(model), sum(model))
         assert len(model) <= capacity
         assert sum(model) <= capacity_bytes or len(model) == 1
+
+
+def pack_of(sizes: list[int], first: int) -> Pack[bytes]:
+    payloads = [b"x" * size for size in sizes]
+    ids = range(first, first + len(sizes))
+    return Pack(payloads, ids, sizes_of(payloads, set(map(type, payloads))), Mint())
+
+
+@given(
+    capacity=st.integers(1, 8),
+    capacity_bytes=st.sampled_from([1, 30, 1 << 20]),
+    pack_size=st.integers(0, 4),
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["put", "put pack", "put pack", "take", "take many", "take pack"]),
+            st.lists(st.integers(0, 20), min_size=1, max_size=6),
+        )
+    ),
+)
+def test_packs_are_messages_to_whoever_wants_messages(
+    capacity, capacity_bytes, pack_size, steps
+) -> None:
+    """Of ids and sizes, in their order, within the same bounds, whatever way they come and go."""
+    channel = MemoryChannel[bytes]("model", capacity=capacity, capacity_bytes=capacity_bytes)
+    channel.pack_size = pack_size
+    model: list[tuple[str, int]] = []
+    number = 0
+
+    for what, sizes in steps:
+        sent = 0
+        if what == "put":
+            sent = int(channel.put_nowait(Message(b"x" * sizes[0], number)))
+        elif what == "put pack":
+            sent = channel.put_pack_nowait(pack_of(sizes, number))
+            held = [size for _, size in model]
+            assert sent or held, "an empty channel takes some of whatever comes"
+            if sent < len(sizes):
+                assert len(held) + len(sizes) > capacity or sum(held + sizes) > capacity_bytes
+        else:
+            taken = take(channel, what, len(sizes))
+            assert taken == model[: len(taken)]
+            assert taken or not model or what == "take pack"
+            del model[: len(taken)]
+        model += [(str(number + place), size) for place, size in enumerate(sizes[:sent])]
+        number += sent
+        assert (channel.count, channel.bytes) == (len(model), sum(size for _, size in model))
+        assert channel.count <= capacity
+        assert channel.bytes <= capacity_bytes or channel.count == 1
+
+
+def take(channel: MemoryChannel[bytes], what: str, count: int) -> list[tuple[str, int]]:
+    if what == "take pack":
+        return shown(channel.get_pack_nowait(count).messages()) if channel.packed else []
+    if what == "take":
+        message = channel.get_nowait()
+        messages = [] if message is None else [message]
+    else:
+        messages = channel.get_many_nowait(count)
+    return shown(messages)
+
+
+def shown(messages: list[Message[bytes]]) -> list[tuple[str, int]]:
+    assert all(message.size == len(message.payload) for message in messages)
+    return [(message.id, message.size) for message in messages]
+
+
+def test_the_age_of_the_oldest_pack_stays_that_of_its_messages() -> None:
+    """Also where messages are made of it; and their waiting time is measured from when they came."""
+    now = 0.0
+    channel = MemoryChannel[bytes]("aged", time=lambda: now)
+    channel.pack_size = 2
+    ages = []
+    for _ in range(3):
+        now += 1
+        channel.put_pack_nowait(pack_of([1, 1], 0))
+    now = 10.0
+    channel.get_pack_nowait(2)
+    ages.append(channel.oldest_age())
+    channel.get_nowait()
+    ages.append(channel.oldest_age())
+    channel.get_nowait()
+    ages.append(channel.oldest_age())
+
+    assert ages[:2] == [8.0, 8.0]
+    assert 7.0 <= ages[2] <= 8.0, "at most a pack too old"
+    assert channel.wait.total >= 9.0
 
 
 @given(

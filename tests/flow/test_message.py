@@ -14,13 +14,13 @@ class Payload:
 def test_a_used_message_has_its_own_id_size_and_payload() -> None:
     """What is left of the message before would be acknowledged, weighed or worked on twice."""
     mint = Mint()
-    first = mint.wrap(["one", "three"], 0)
+    first = mint.wrap(["one", "three"], range(2))
     first[0].annotate().attempt = 7
     mint.take_back(first)
 
-    none = mint.wrap([], 2)
-    again = mint.wrap([b"longer", 4, 5], 2)
-    more = mint.wrap([6], 5)
+    none = mint.wrap([], [])
+    again = mint.wrap([b"longer", 4, 5], range(2, 5))
+    more = mint.wrap([6], [5])
 
     assert none == []
     assert len({id(message) for message in [*again, *more]}) == 4
@@ -35,7 +35,7 @@ def test_a_message_that_waits_to_be_used_again_holds_no_payload() -> None:
     """Payloads are large; they end with their delivery."""
     mint, payload = Mint(), Payload()
     gone = weakref.ref(payload)
-    messages = mint.wrap([payload], 0)
+    messages = mint.wrap([payload], [0])
 
     mint.take_back(messages)
     del payload

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import asdict
+
 from penstock.cli._exits import DONE, USAGE
 from penstock.cli._output import Output
 from penstock.cli._pipeline_files import TENANT, read_definition, settings, tell_findings
@@ -31,11 +33,14 @@ def validate(*, files: Sequence[Path], output: Output) -> int:
                     "steps": len(pipeline.graph.order),
                     "digest": pipeline.digest[:12],
                     "file": str(file),
-                    "warnings": pipeline.findings,
+                    "warnings": [asdict(found) for found in pipeline.findings],
                 }
             )
     if output is Output.JSON:
-        findings = [{"file": each.file, "findings": each.findings} for each in broken]
+        findings = [
+            {"file": each.file, "findings": [asdict(found) for found in each.findings]}
+            for each in broken
+        ]
         print_json({"valid": not broken, "pipelines": rows, "invalid": findings})
     else:
         for invalid in broken:
@@ -71,9 +76,9 @@ def plan(*, file: Path, state_dir: Path | None, output: Output) -> int:
             {
                 "pipeline": pipeline.name,
                 "digest": pipeline.digest,
-                "warnings": pipeline.findings,
+                "warnings": [asdict(found) for found in pipeline.findings],
                 "steps": rows,
-                "difference": changed,
+                "difference": asdict(changed) if changed else None,
             }
         )
         return DONE

@@ -22,7 +22,7 @@ def show(*, run: str, state_dir: Path | None, output: Output) -> int:
     """Print a run and its steps."""
     view = look(state_dir, lambda workspace: workspace.runs.view(TENANT, run))
     if output is Output.JSON:
-        print_json(view)
+        print_json(run_object(view))
         return DONE
     sys.stdout.write(_head(view))
     rows = [
@@ -103,6 +103,12 @@ def history(*, pipeline: str, limit: int, state_dir: Path | None, output: Output
         )
         print_table(rows, columns, empty="there are no runs here")
     return DONE
+
+
+def run_object(view: RunView) -> dict[str, object]:
+    """A run for programs, with its steps and artifacts."""
+    steps = [asdict(step) for step in view.steps]
+    return {**asdict(view), "steps": steps, "artifacts": [asdict(each) for each in view.artifacts]}
 
 
 def look(state_dir: Path | None, use: Callable[[Workspace], Awaitable[T]]) -> T:

@@ -19,7 +19,7 @@ from penstock.cli._pipeline_files import (
     tell_findings,
     webhooks,
 )
-from penstock.cli._pipeline_look import reason_of
+from penstock.cli._pipeline_look import reason_of, run_object
 from penstock.cli._printing import print_json, printable
 from penstock.control import RunView, Workspace, WorkspaceSettings, open_workspace
 from penstock.telemetry import setup_logs
@@ -155,7 +155,7 @@ def _perform(
     with setup_logs(level=log_level):
         views, caught = asyncio.run(_carried_out(chosen, begin, output, detach=detach))
     if output is Output.JSON:
-        print_json(views)
+        print_json([run_object(view) for view in views])
     elif not detach:
         _print_ends(views)
     if caught:

@@ -3,15 +3,12 @@
 from collections import deque
 from typing import Any
 
-from penstock.flow._batch import Batcher, checked, finish_batch, halve
+from penstock.flow._batch import Batch, Batcher, checked, finish_batch, halve
 from penstock.flow._chunk import Answer, Stride
 from penstock.flow._context import given_batch
 from penstock.flow._errors import FatalError
 from penstock.flow._executor import NOBODY, Executor, LostChunkError
-from penstock.flow._message import Message
 from penstock.flow._work import Work
-
-Batch = list[Message[Any]]
 
 
 class BatchFeeder:
@@ -44,9 +41,10 @@ class BatchFeeder:
         batches = [*self._unbegun] or self._collected()
         self._unbegun.clear()
         if not batches and not self._under_way:
-            batches = [await self._batcher.collect()]
-            if not batches[0]:
+            batch = await self._batcher.collect()
+            if batch is None:
                 return False
+            batches = [batch]
         for batch in batches:
             await self._work.pay(len(batch))
         if batches:
@@ -60,7 +58,7 @@ class BatchFeeder:
         batches: list[Batch] = []
         waiting, weight = self._batcher.waiting, self._executor.weight
         limit = self._stride.more(len(self._under_way), waiting, weight)
-        while len(batches) < limit and (batch := self._batcher.collect_nowait()):
+        while len(batches) < limit and (batch := self._batcher.collect_nowait()) is not None:
             batches.append(batch)
         return batches
 

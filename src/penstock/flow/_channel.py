@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from penstock.flow._errors import ChannelClosedError
 from penstock.flow._message import Message
+from penstock.flow._pack import Pack, joined
 from penstock.flow._statistics import Histogram
 
 T = TypeVar("T")
@@ -16,6 +17,8 @@ _SAMPLED = 16
 """One message in so many has its waiting time measured."""
 _SAMPLED_OF_MANY = 64
 """The same where they come many at once, after the first."""
+_SAMPLED_OF_PACKS = 256
+"""The same where they come in packs."""
 
 
 class Channel(Protocol[T]):
@@ -52,7 +55,11 @@ class Channel(Protocol[T]):
 
 
 class MemoryChannel(Channel[T]):
-    """A channel in the memory of one process, for the tasks of one event loop."""
+    """A channel in the memory of one process, for the tasks of one event loop.
+
+    Where `pack_size` is set it also holds messages as packs, as long as nobody asks for single
+    ones: then, or when single ones are put, it makes messages of all packs inside.
+    """
 
     def __init__(
         self,
@@ -75,7 +82,11 @@ class MemoryChannel(Channel[T]):
         self.name = name
         self.capacity = capacity
         self.capacity_bytes = capacity_bytes
+        # Of these two one is empty; `packed` counts the messages in packs.
         self.items: deque[Message[T]] = deque()
+        self.packs: deque[Pack[T]] = deque()
+        self.packed = 0
+        self.pack_size = 0
         self.bytes = 0
         self.closed = False
         self.peak_items = 0
@@ -92,11 +103,16 @@ class MemoryChannel(Channel[T]):
         self._same = -1
         self._puts = self._gets = 0
         self._marks: deque[tuple[int, float]] = deque()
-        self._next_mark = 0
+        self._next_mark = self._next_wait = 0
         self._head_since = 0.0
 
+    @property
+    def count(self) -> int:
+        """How many messages are inside."""
+        return len(self.items) + self.packed
+
     def put_nowait(self, message: Message[T]) -> bool:
-        items = self.items
+        items = self._unpacked() if self.packed else self.items
         count = len(items)
         if count >= self.capacity or (count and self.bytes + message.size > self.capacity_bytes):
             self._note_peak()
@@ -121,7 +137,7 @@ class MemoryChannel(Channel[T]):
             messages: In their order.
             size: Their bytes in all, where the caller knows, and knows that each has as many.
         """
-        items = self.items
+        items = self._unpacked() if self.packed else self.items
         sizes = [message.size for message in messages] if size is None else []
         total = sum(sizes) if size is None else size
         if (
@@ -141,9 +157,42 @@ class MemoryChannel(Channel[T]):
         items.extend(messages)
         self.bytes += total
         self._mark(len(messages))
-        for _ in range(min(len(self._getters), len(messages))):
-            wake_one(self._getters)
+        self._wake(len(messages))
         return len(messages)
+
+    def put_pack_nowait(self, pack: Pack[T]) -> int:
+        """Put it if there is room for all of it; into an empty channel as much of it as there is room for.
+
+        Returns:
+            How many messages were put.
+
+        Raises:
+            ChannelClosedError: The channel is closed.
+        """
+        if self.items or not self.pack_size:
+            return self.put_many_nowait(pack.messages())
+        if self.closed:
+            raise ChannelClosedError(self.name)
+        packed, held = self.packed + pack.count, self.bytes + pack.bytes
+        if packed > self.capacity or held > self.capacity_bytes:
+            self._note_peak()
+            if self.packed:
+                return 0
+            count = min(self.capacity, pack.fitting(self.capacity_bytes))
+            pack = pack.part(0, max(count, 1))
+            packed, held = pack.count, pack.bytes
+        pack.since = self._time()
+        if pack.count <= self.pack_size:
+            self.packs.append(pack)
+        else:
+            self.packs.extend(pack.cut(self.pack_size))
+        self.packed, self.bytes = packed, held
+        if packed > self.peak_items or held > self.peak_bytes:
+            self._note_peak()
+        self._puts += pack.count
+        if self._getters:
+            self._wake(pack.count)
+        return pack.count
 
     async def put(self, message: Message[T]) -> None:
         again = False
@@ -153,7 +202,7 @@ class MemoryChannel(Channel[T]):
         self.pass_room()
 
     def get_nowait(self) -> Message[T] | None:
-        items = self.items
+        items = self._unpacked() if self.packed else self.items
         if not items:
             return None
         message = items.popleft()
@@ -167,7 +216,7 @@ class MemoryChannel(Channel[T]):
 
     def get_many_nowait(self, limit: int) -> list[Message[T]]:
         """Up to `limit` messages that are there."""
-        items = self.items
+        items = self._unpacked() if self.packed else self.items
         count = min(limit, len(items))
         if count == len(items):
             taken = list(items)
@@ -182,6 +231,21 @@ class MemoryChannel(Channel[T]):
         if self._putters and self._has_room():
             wake_one(self._putters)
         return taken
+
+    def get_pack_nowait(self, limit: int) -> Pack[T]:
+        """A pack of up to `limit` messages; only where there are packs, as `packed` says."""
+        pack = self.packs.popleft()
+        if pack.count != limit:
+            pack = self._collected(pack, min(limit, self.packed))
+        self.packed -= pack.count
+        self.bytes -= pack.bytes
+        self._gets += pack.count
+        if self._gets >= self._next_wait:
+            self._next_wait = self._gets + _SAMPLED_OF_PACKS
+            self.wait.add(self._time() - pack.since)
+        if self._putters and self._has_room():
+            wake_one(self._putters)
+        return pack
 
     async def get(self) -> Message[T] | None:
         while (message := self.get_nowait()) is None:
@@ -210,8 +274,7 @@ class MemoryChannel(Channel[T]):
 
     def wake_all(self) -> None:
         """Make every waiting `wait_changed` return."""
-        for _ in range(len(self._getters)):
-            wake_one(self._getters)
+        self._wake(len(self._getters))
 
     def wake_writers(self) -> None:
         """Make everyone who waits for room look again."""
@@ -231,10 +294,41 @@ class MemoryChannel(Channel[T]):
 
     def oldest_age(self) -> float:
         """Seconds that the oldest message has waited, at most 16 messages too old; 0 when empty."""
+        if self.packs:
+            return self._time() - self.packs[0].since
         return self._time() - self._head_since if self.items else 0.0
 
+    def _collected(self, first: Pack[T], count: int) -> Pack[T]:
+        """A pack of `count` messages of `first` and those after it."""
+        taken = [first]
+        while (count := count - taken[-1].count) > 0:
+            taken.append(self.packs.popleft())
+        if count:
+            last = taken.pop()
+            taken.append(last.part(0, last.count + count))
+            self.packs.appendleft(last.part(last.count + count, last.count))
+        return joined(taken)
+
+    def _unpacked(self) -> deque[Message[T]]:
+        """Messages in the place of the packs, each noted to have come when its pack did."""
+        self._head_since = self.packs[0].since
+        number = self._gets
+        for pack in self.packs:
+            self.items.extend(pack.messages())
+            number += pack.count
+            self._marks.append((number, pack.since))
+        self._next_mark = self._marks[0][0]
+        self.packs.clear()
+        self.packed = 0
+        self._same = -1
+        return self.items
+
+    def _wake(self, most: int) -> None:
+        for _ in range(min(len(self._getters), most)):
+            wake_one(self._getters)
+
     def _has_room(self) -> bool:
-        return len(self.items) <= self._low and self.bytes <= self._low_bytes
+        return self.count <= self._low and self.bytes <= self._low_bytes
 
     def _mark(self, count: int = 1) -> None:
         """Note when the last `count` messages came."""
@@ -249,7 +343,7 @@ class MemoryChannel(Channel[T]):
         self._next_mark = self._marks[0][0]
 
     def _note_peak(self) -> None:
-        self.peak_items = max(self.peak_items, len(self.items))
+        self.peak_items = max(self.peak_items, self.count)
         self.peak_bytes = max(self.peak_bytes, self.bytes)
 
     def _pass_marks(self) -> None:

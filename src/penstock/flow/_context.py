@@ -6,6 +6,7 @@ from typing import Any
 from penstock.base import Value
 from penstock.flow._message import Message
 from penstock.flow._once import EffectStore, Once
+from penstock.flow._pack import Pack
 
 
 class Context(Value):
@@ -102,8 +103,10 @@ def given_each(context: ContextSetup | None, messages: list[Message[Any]]) -> li
     return [given(context, message) for message in messages]
 
 
-def given_batch(context: ContextSetup | None, batch: list[Message[Any]]) -> Any:
-    """What the function is called with for all of the messages at once."""
+def given_batch(context: ContextSetup | None, batch: Pack[Any] | list[Message[Any]]) -> Any:
+    """What the function is called with for all of the messages at once: a list that is its own."""
+    if isinstance(batch, Pack):
+        return batch.payloads.copy()
     payloads = [message.payload for message in batch]
     if context is None:
         return payloads

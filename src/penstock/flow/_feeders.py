@@ -62,7 +62,7 @@ def _send_ahead(
     work: Work, executor: Executor, stride: Stride, under_way: deque[list[Message[Any]]]
 ) -> None:
     """Hand the worker what it may have before it, in one go."""
-    waiting = len(work.intake.items) + len(work.ready)
+    waiting = work.intake.count + len(work.ready)
     limit = stride.more(len(under_way), waiting, executor.weight)
     messages = work.take_many_nowait(limit) if limit else []
     if messages:
@@ -75,7 +75,7 @@ async def _send_one(
     work: Work, executor: Executor, stride: Stride, under_way: deque[list[Message[Any]]]
 ) -> None:
     """What waited behind another would not begin when its rate was waited for, nor when its time ran."""
-    size = stride.size(len(work.intake.items))
+    size = stride.size(work.intake.count)
     chunk = work.take_many_nowait(size if work.toll is None else work.toll.affordable(size))
     if chunk:
         await work.pay(len(chunk))

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import count, repeat
+from itertools import repeat
 from typing import Any, Generic, TypeVar
 
 from penstock.base import Value
@@ -15,6 +15,9 @@ Path = int | str | tuple[Any, Any]
 
 Place = int | str
 """Where something stands in a lane of a source: a byte, an index, a cursor; compared by `<`."""
+
+Sizes = int | list[int]
+"""The bytes of each of several payloads: one number where all have as many."""
 
 Offset = tuple[str, Place | None, Place]
 """Lane, where what comes before the message ends (None: there is nothing), and where the message ends."""
@@ -126,7 +129,7 @@ class Message(Generic[T]):
 
 
 class Mint:
-    """Wraps what a source gives in messages, used ones where there are some.
+    """Wraps payloads in messages, used ones where there are some.
 
     A used message costs a third of a new one, and is nothing for Python's garbage collector to look at.
     """
@@ -134,13 +137,14 @@ class Mint:
     def __init__(self) -> None:
         self._used: list[Message[Any]] = []
 
-    def wrap(self, payloads: Sequence[T], first: int) -> list[Message[T]]:
-        """Messages of these payloads, numbered from `first`."""
+    def wrap(
+        self, payloads: Sequence[T], ids: Iterable[int], sizes: "Sizes | None" = None
+    ) -> list[Message[T]]:
+        """Messages of these payloads, with these ids; `sizes` is `sizes_of` them."""
         messages = self._blanks(len(payloads))
-        sizes = sizes_of(payloads)
-        for message, path, payload, size in zip(
-            messages, count(first), payloads, sizes, strict=False
-        ):
+        sizes = sizes_of(payloads, set(map(type, payloads))) if sizes is None else sizes
+        each = repeat(sizes) if isinstance(sizes, int) else sizes
+        for message, path, payload, size in zip(messages, ids, payloads, each, strict=False):
             message.payload = payload
             message._path = path  # noqa: SLF001 - made here
             message.size = size
@@ -188,8 +192,14 @@ def size_of(payload: Any) -> int:
     return sizer(payload)
 
 
-def sizes_of(payloads: Sequence[Any]) -> Iterable[int]:
-    """The size of each, at once where all are of one kind that has a fixed size."""
-    kinds = set(map(type, payloads))
-    size = FIXED_SIZES.get(kinds.pop()) if len(kinds) == 1 else None
-    return map(size_of, payloads) if size is None else repeat(size)
+def sizes_of(payloads: Sequence[Any], kinds: set[type]) -> Sizes:
+    """The size of each, as one number where all are of one kind that has a fixed size."""
+    if len(kinds) == 1:
+        (kind,) = kinds
+        size = FIXED_SIZES.get(kind)
+        if size is not None:
+            return size
+        sizer = _SIZERS.get(kind)
+        if sizer is not None:
+            return list(map(sizer, payloads))
+    return list(map(size_of, payloads))

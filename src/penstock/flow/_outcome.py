@@ -132,6 +132,11 @@ class Ledger:
             self.acked += len(messages)
         return weight
 
+    def deliver_pack(self, count: int) -> None:
+        """So many messages of a pack have reached the end."""
+        self.delivered += count
+        self.acked += count
+
     def deliver_for_good(self, messages: list[Message[Any]]) -> int:
         """As `deliver`, of messages that only the caller still has, and forgets now."""
         weight = self.deliver(messages)

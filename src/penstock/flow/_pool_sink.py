@@ -48,7 +48,7 @@ class SinkPool:
 
     async def _more(self) -> bool:
         """Wait for work; before waiting, commit what is written."""
-        if self._written and not self._work.intake.items and not self._work.ready:
+        if self._written and not self._work.intake.count and not self._work.ready:
             await self._commit()
         return await self._work.wait_work()
 

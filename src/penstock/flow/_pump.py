@@ -7,7 +7,10 @@ from penstock.flow._channel import MemoryChannel, heed_cancellation
 from penstock.flow._errors import FlowError
 from penstock.flow._message import Message
 from penstock.flow._outcome import Ledger
-from penstock.flow._source import EndOfSource, Source
+from penstock.flow._pack import Pack
+from penstock.flow._source import EndOfSource, PulledSource, Source
+
+Given = Pack[Any] | list[Message[Any]]
 
 # Below the 700 new objects at which Python's garbage collector starts to look: a third of a message's cost.
 _DEMAND = 512
@@ -48,24 +51,24 @@ class Pump:
         out = self._out
         while not self.draining:
             heed_cancellation()
-            room = out.capacity - len(out.items)
+            room = self._room(out)
             if room <= 0 or out.bytes >= out.capacity_bytes:
                 await out.wait_room()
                 continue
             # Another source may wait for the same room, and this one may be slow, or at its end.
             out.pass_room()
-            messages = await self._pulled(min(room, _DEMAND))
-            if messages is None:
+            given = await self._pulled(room)
+            if given is None:
                 break
-            await self._push(messages, out)
+            await self._push(given, out)
             await asyncio.sleep(0)
         out.finish()
 
-    async def _pulled(self, demand: int) -> list[Message[Any]] | None:
+    async def _pulled(self, demand: int) -> Given | None:
         """What the source gives; None at its end, and when the flow drains."""
         self._pull = asyncio.current_task()
         try:
-            messages = list(await self._source.pull(demand))
+            given = await self._asked(demand)
             if self.draining and self._pull is not None:
                 self._pull.uncancel()  # the source has not heeded the drain: what it gives goes on
         except EndOfSource:
@@ -81,25 +84,48 @@ class Pump:
             ) from None
         finally:
             self._pull = None
-        if not messages:
+        if not given:
             await asyncio.sleep(0)
-        return messages
+        return given
 
-    async def _push(self, messages: list[Message[Any]], out: MemoryChannel[Any]) -> None:
-        self._ledger.opened(messages, self._source)
-        self.in_hand = len(messages)
-        if self._ledger.early:
-            await self._ledger.take(messages, self._source)
-        if self._prefix:
-            messages = self._ledger.open_under(messages, self._prefix)
-        sent = out.put_many_nowait(messages)
+    def _room(self, out: MemoryChannel[Any]) -> int:
+        """How many to pull: of packs only whole ones, unless nothing else has room."""
+        room = out.capacity - out.count
+        whole = room - room % (out.pack_size or 1)
+        return whole or (0 if out.count else room)
+
+    async def _asked(self, demand: int) -> Given:
+        source = self._source
+        plain = not (self._prefix or self._ledger.early)
+        if plain and self._out.pack_size and isinstance(source, PulledSource):
+            return await source.pull_pack(demand)
+        return list(await source.pull(min(demand, _DEMAND)))
+
+    async def _push(self, given: Given, out: MemoryChannel[Any]) -> None:
+        self.in_hand = len(given)
+        if isinstance(given, Pack):
+            self._ledger.pulled += len(given)
+            sent = out.put_pack_nowait(given)
+            rest = given.part(sent, len(given)).messages()
+        else:
+            messages = await self._opened(given)
+            sent = out.put_many_nowait(messages)
+            rest = messages[sent:]
         self.in_hand -= sent
-        for message in messages[sent:]:
+        for message in rest:
             again = False
             while not out.put_nowait(message):
                 heed_cancellation()
                 await out.wait_room(again=again)
                 again = True
             self.in_hand -= 1
-        if sent < len(messages):
+        if rest:
             out.pass_room()
+
+    async def _opened(self, messages: list[Message[Any]]) -> list[Message[Any]]:
+        self._ledger.opened(messages, self._source)
+        if self._ledger.early:
+            await self._ledger.take(messages, self._source)
+        if self._prefix:
+            return self._ledger.open_under(messages, self._prefix)
+        return messages

@@ -38,6 +38,7 @@ def _in_flight(ledger: Ledger, works: list[Work], pumps: list[Pump]) -> int:
         flying += pump.in_hand
     for work in works:
         flying += work.meter.in_hand
+        flying += work.intake.packed
         if work.intake.items:
             flying += ledger.weigh(list(work.intake.items))
     return flying
@@ -59,12 +60,13 @@ def verify(ledger: Ledger, works: list[Work], pumps: list[Pump]) -> None:
     for work in works:
         if work.meter.in_hand < 0:
             raise FlowError(f"stage {work.stage.name!r} has {work.meter.in_hand} in hand")
-        if work.intake.items or work.intake.bytes:
+        if work.intake.count or work.intake.bytes:
             _verify_bounds(work.intake)
 
 
 def _verify_bounds(intake: MemoryChannel[Any]) -> None:
-    count, size = len(intake.items), sum(message.size for message in intake.items)
+    count, size = intake.count, sum(message.size for message in intake.items)
+    size += sum(pack.bytes for pack in intake.packs)
     if size != intake.bytes:
         raise FlowError(f"channel {intake.name!r} counts {intake.bytes} bytes and holds {size}")
     if count > intake.capacity or (count > 1 and size > intake.capacity_bytes):
@@ -104,7 +106,7 @@ def _stage(work: Work, elapsed: float) -> StageStatistics:
         replaced=meter.replaced,
         hung=meter.hung,
         in_hand=meter.in_hand,
-        queue_items=len(intake.items),
+        queue_items=intake.count,
         queue_bytes=intake.bytes,
         peak_items=intake.peak_items,
         peak_bytes=intake.peak_bytes,

@@ -15,7 +15,8 @@ from collections.abc import (
 from itertools import islice
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from penstock.flow._message import Message, Mint, Place
+from penstock.flow._message import Message, Mint, Place, sizes_of
+from penstock.flow._pack import Pack
 
 T = TypeVar("T")
 _PATIENCE = 0.001
@@ -100,10 +101,28 @@ class SeekableSource(Source[T], Protocol[T]):
 
 
 class PulledSource(Source[T]):
-    """A base for sources that cannot give a message again, and need no acks."""
+    """A base for sources that cannot give a message again, and need no acks.
+
+    Their messages are numbered from 0.
+    """
 
     def __init__(self) -> None:
         self.mint = Mint()
+        self._pulled = 0
+
+    async def pull_payloads(self, demand: int) -> list[T]:
+        """As `pull`, without the messages around them."""
+        raise NotImplementedError
+
+    async def pull_pack(self, demand: int) -> Pack[T]:
+        """As `pull`, for whoever does not need the messages one by one."""
+        payloads = await self.pull_payloads(demand)
+        first, self._pulled = self._pulled, self._pulled + len(payloads)
+        sizes = sizes_of(payloads, set(map(type, payloads)))
+        return Pack(payloads, range(first, self._pulled), sizes, self.mint)
+
+    async def pull(self, demand: int) -> Sequence[Message[T]]:
+        return (await self.pull_pack(demand)).messages()
 
     async def ack(self, messages: Sequence[Message[T]]) -> None:
         pass
@@ -121,14 +140,12 @@ class SequenceSource(PulledSource[T]):
     def __init__(self, items: Iterable[T]) -> None:
         super().__init__()
         self._items = iter(items)
-        self._number = 0
 
-    async def pull(self, demand: int) -> Sequence[Message[T]]:
-        messages = self.mint.wrap(list(islice(self._items, demand)), self._number)
-        if not messages:
+    async def pull_payloads(self, demand: int) -> list[T]:
+        items = list(islice(self._items, demand))
+        if not items:
             raise EndOfSource
-        self._number += len(messages)
-        return messages
+        return items
 
 
 class IterableSource(PulledSource[T]):
@@ -143,12 +160,11 @@ class IterableSource(PulledSource[T]):
         self._iterator: Iterator[T] | None = None
         self._items = items
         self._name = name
-        self._number = 0
         self._read: deque[T] = deque()
         self._reading: asyncio.Future[bool] | None = None
         self._hungry: Callable[[], object] | None = None
 
-    async def pull(self, demand: int) -> Sequence[Message[T]]:
+    async def pull_payloads(self, demand: int) -> list[T]:
         if self._reading is None:
             loop = asyncio.get_running_loop()
             self._reading = call_in_thread(self._name, lambda: self._fill(demand, loop))
@@ -161,13 +177,11 @@ class IterableSource(PulledSource[T]):
             if reading.result():
                 raise EndOfSource
         items = [self._read.popleft() for _ in range(min(demand, len(self._read)))]
-        messages = self.mint.wrap(items, self._number)
-        self._number += len(messages)
         if self._reading is not None and self._reading.done() and not self._read:
             # An end or an error is for the next pull to say.
             more = self._reading.exception() is None and not self._reading.result()
             self._reading = None if more else self._reading
-        return messages
+        return items
 
     async def _wait_some(self, reading: "asyncio.Future[bool]") -> None:
         some = asyncio.Event()
@@ -201,15 +215,12 @@ class AsyncIterableSource(PulledSource[T]):
     def __init__(self, items: AsyncIterable[T]) -> None:
         super().__init__()
         self._iterator: AsyncIterator[T] = aiter(items)
-        self._number = 0
 
-    async def pull(self, demand: int) -> Sequence[Message[T]]:
+    async def pull_payloads(self, demand: int) -> list[T]:
         try:
-            item = await anext(self._iterator)
+            return [await anext(self._iterator)]
         except StopAsyncIteration:
             raise EndOfSource from None
-        self._number += 1
-        return self.mint.wrap([item], self._number - 1)
 
     async def aclose(self) -> None:
         close = getattr(self._iterator, "aclose", None)

@@ -15,12 +15,14 @@ from penstock.flow._errors import FatalError, PoisonError, WorkerDiedError
 from penstock.flow._message import FIXED_SIZES, Drop, Message, size_of
 from penstock.flow._order import OrderKeeper, keeper_of
 from penstock.flow._outcome import Ledger, reason_of
+from penstock.flow._pack import Pack
 from penstock.flow._rate import RateLimit, Toll
 from penstock.flow._stage import Stage
 from penstock.flow._statistics import Meter
 
 _CRASHES = 3
-_NOTHING = frozenset({type(None), Drop})
+NOTHING = frozenset({type(None), Drop})
+"""What a stage returns to filter a message out."""
 
 
 @dataclass(slots=True)
@@ -87,6 +89,12 @@ class Work:
         self.meter.taken += self.ledger.weigh(taken)
         return taken
 
+    def take_pack_nowait(self, limit: int) -> Pack[Any]:
+        """Up to `limit` messages to work on, where packs wait, and nothing is due again, parked or in order."""
+        pack = self.intake.get_pack_nowait(limit)
+        self.meter.taken += pack.count
+        return pack
+
     def _take_in_order(self) -> Message[Any] | None:
         while not self.held and (message := self.intake.get_nowait()) is not None:
             self.meter.taken += message.weight
@@ -104,7 +112,7 @@ class Work:
         intake = self.intake
         heed_cancellation()
         while True:
-            if self.ready or (intake.items and not self.held):
+            if self.ready or (intake.count and not self.held):
                 return True
             if self.over:
                 intake.wake_all()
@@ -114,7 +122,7 @@ class Work:
     @property
     def over(self) -> bool:
         """Whether the stream has ended and nothing can come back."""
-        return self.intake.closed and not self.intake.items and not self.meter.in_hand
+        return self.intake.closed and not self.intake.count and not self.meter.in_hand
 
     async def finish(self, message: Message[Any], result: Any) -> None:
         """The attempt succeeded with one result."""
@@ -147,7 +155,7 @@ class Work:
                 await self.finish(message, None)
             return
         kinds = set(map(type, results))
-        if self.order is not None or self.meter.retries or not kinds.isdisjoint(_NOTHING):
+        if self.order is not None or self.meter.retries or not kinds.isdisjoint(NOTHING):
             for message, result in zip(batch, results, strict=True):
                 await self.finish(message, result)
             return

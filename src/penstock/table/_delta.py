@@ -132,7 +132,7 @@ class DeltaLakeTable(LakeTable):
         try:
             if "://" not in self._url:
                 Path(self._url).mkdir(parents=True, exist_ok=True)
-            DeltaTable.create(
+            made = DeltaTable.create(
                 self._url,
                 schema=schema,
                 storage_options=self._options,
@@ -142,7 +142,7 @@ class DeltaLakeTable(LakeTable):
             )
         except (DeltaError, OSError) as error:
             return self._made_by_another(error)
-        return self._open().schema()
+        return made.schema()
 
     def _made_by_another(self, error: DeltaError | OSError) -> Schema:
         """The columns of a table that a rival made first, or whose answer was lost."""

@@ -9,7 +9,7 @@ from penstock.workflow._errors import Failure
 from penstock.workflow._run import AttemptRef
 
 
-class _Happened(Value, tag=True, tag_field="kind"):
+class _Happened(Value, tag_field="kind"):
     """Written down, it says by the name of its class what it is."""
 
 
