@@ -5,8 +5,9 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from msgspec.structs import replace
 
-from penstock.base import ConfigError
+from penstock.base import ConfigError, Failpoints
 from penstock.kanban import DataRef, PermanentError, Token
 from penstock.kanban._ledger import COMPLETED, Item
 from tests.ingest.kills import KillServer
@@ -83,9 +84,8 @@ def test_what_was_read_before_a_crash_is_not_read_again(
             if breaks and point == "download.block":
                 raise BrokenError
 
-        object.__setattr__(
-            download.context, "failpoints", type("P", (), {"cross": staticmethod(cross)})
-        )
+        points = Failpoints({("download.block", 0): cross})
+        download.context = replace(download.context, failpoints=points)
         return moved(download.process(Token("b1")))
 
     with pytest.raises(BrokenError):

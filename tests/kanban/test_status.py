@@ -1,9 +1,9 @@
 """What a board is said to be, while tokens move under the eyes of who looks."""
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from penstock.kanban import Bucket, Counts, recover
 from penstock.kanban._disk import Disk
@@ -23,7 +23,6 @@ class RecoveredWhileCounted(Bucket):
         return replace(before, claimed=super().counts().claimed)
 
 
-@dataclass(frozen=True)
 class RecoveredBoard(Board):
     """A board of such buckets."""
 

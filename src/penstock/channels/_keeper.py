@@ -7,9 +7,10 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import asdict
 
 from penstock.channels._errors import ChannelTakenError
 from penstock.channels._link import Link, from_wire, of_this_user, to_wire

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol
 
+from penstock.base import Value
 from penstock.channels._waiting import Line
 from penstock.flow import ChannelClosedError
 
@@ -25,8 +26,7 @@ Held = tuple[int, Entry]
 """An entry in hand, and the number by which it is settled or handed back."""
 
 
-@dataclass(frozen=True)
-class ChannelStatistics:
+class ChannelStatistics(Value):
     """A channel at one instant."""
 
     items: int

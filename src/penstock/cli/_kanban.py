@@ -6,9 +6,10 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from penstock.cli._exits import DONE, FAILED, SIGNALLED
 from penstock.cli._output import LogLevel, Output
@@ -139,12 +140,11 @@ def list_(*, config: Path | None, bucket: str, part: str, output: Output) -> int
 def show(*, token: str, config: Path | None, output: Output) -> int:
     """Print the life of one token."""
     pipe, word, found = Operator(config, os.environ).token(token)
-    history = [visit._asdict() for visit in found.history]
+    history = [asdict(visit) for visit in found.history]
     if output is Output.JSON:
-        data = [asdict(reference) for reference in found.data]
         print_json(
             {"token": found.id, "bucket": pipe, "part": word, "attempts": found.attempts, "reason": found.reason,
-             "data": data, "fields": found.fields, "history": history}
+             "data": found.data, "fields": found.fields, "history": history}
         )  # fmt: skip
         return DONE
     sys.stdout.write(f"{found.id} is {word} in {pipe}, failed attempts there: {found.attempts}\n")
@@ -241,7 +241,7 @@ def report(*, config: Path | None, output: Output) -> int:
     """Print how far the board is."""
     progress = Operator(config, os.environ).progress()
     if output is Output.JSON:
-        print_json(asdict(progress))
+        print_json(progress)
     else:
         sys.stdout.write(progress.markdown())
     return DONE
@@ -261,7 +261,7 @@ def reconcile(
     rows += [{"token": i, "difference": "in the store alone"} for i in found.extra]
     rows += [{"token": i, "difference": said} for i, said in found.differing.items()]
     if output is Output.JSON:
-        print_json(asdict(found))
+        print_json(found)
     else:
         print_table(rows, ("token", "difference"), empty="store and ledger agree")
     return FAILED if rows and not repair else DONE
@@ -273,7 +273,7 @@ def ledger(*, take: Path | None, rebuild: bool, config: Path | None, output: Out
     if take is not None:
         return _print_count("taken over", book.from_csv(take.read_text(encoding="utf-8")), output)
     if output is Output.JSON:
-        print_json([asdict(item) for item in book.items()])
+        print_json(list(book.items()))
     else:
         sys.stdout.write(book.to_csv())
     return DONE

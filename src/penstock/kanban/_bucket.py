@@ -3,18 +3,18 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
 
-from penstock.base import Clock, Failpoints, SystemClock
+from penstock.base import Clock, Failpoints, SystemClock, Value
 from penstock.kanban._disk import Disk, locked
 from penstock.kanban._errors import (
     OTHER_FILE_SYSTEM,
     BucketError,
     TokenError,
     TokenExistsError,
+    in_words,
     translated,
 )
 from penstock.kanban._places import Places, is_token, token_names
@@ -25,8 +25,7 @@ _NO_LOCK = nullcontext()
 _SAMPLE, _SAMPLE_PER_SHELF = 500, 16
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(Value):
     """The most that a bucket may hold: waiting, claimed and delayed; errors do not count."""
 
     tokens: int = 0
@@ -38,8 +37,10 @@ class Limit:
         return bool(self.tokens or self.size)
 
 
-@dataclass(frozen=True)
-class Counts:
+_NO_LIMIT = Limit()
+
+
+class Counts(Value):
     """How many tokens lie in which part of a bucket."""
 
     waiting: int = 0
@@ -68,7 +69,7 @@ class Bucket:
         self,
         path: Path,
         *,
-        limit: Limit = Limit(),
+        limit: Limit = _NO_LIMIT,
         feeders: Sequence[Path] = (),
         sync: bool = True,
         fan_out: bool = False,
@@ -95,6 +96,8 @@ class Bucket:
         self.sync = sync
         self.hold = hold
         self.places = Places(str(path), fan_out)
+        self._spread = fan_out and not hold
+        self._doors = {p: self.places.held if hold else self.places.lane(p) for p in Priority}
         self.returned = Returned(self.places)
         self.clock: Clock = clock or SystemClock()
         self.disk = disk or Disk()
@@ -103,7 +106,7 @@ class Bucket:
         self._sizes: dict[str, int] = {}
         self._aside = f"{self.places.tmp}/{os.getpid()}-{token_hex(4)}"
         self._numbers = count()
-        self._bounded = bool(limit)
+        self.bounded = bool(limit)
         self._translated = translated(str(path))
 
     @property
@@ -147,24 +150,32 @@ class Bucket:
             TokenExistsError: A token of this id waits here; those before it are in.
             BucketError: The directory does not allow it; none or some of the first are in.
         """
-        entered = 0
-        with self.translated():
-            if self._bounded and not self.room().open:
+        try:
+            if self.bounded and not self.room().open:
                 return 0
             written = self._write(tokens)
             self.failpoints.cross("bucket.written")
             self.returned.shelves()
-            try:
-                with self.entry():
-                    for token, path in self._admitted(written) if self._bounded else written:
-                        self._enter(token, path)
-                        entered += 1
-                        self.failpoints.cross("bucket.put")
-            finally:
-                for _, path in written[entered:]:
-                    self.disk.remove(path)
-                if self.sync and entered:
-                    self._sync_shelves(tokens[:entered])
+            return self._enter_all(written)
+        except OSError as error:
+            raise in_words(error, str(self.path)) from error
+
+    def _enter_all(self, written: Sequence[tuple[Token, str]]) -> int:
+        entered = 0
+        try:
+            with self.entry():
+                for token, path in self._admitted(written) if self.bounded else written:
+                    try:
+                        self.admit(path, token)
+                    except FileExistsError as error:
+                        raise TokenExistsError(token.id, str(self.path)) from error
+                    entered += 1
+                    self.failpoints.cross("bucket.put")
+        finally:
+            for _, path in written[entered:]:
+                self.disk.remove(path)
+            if self.sync and entered:
+                self._sync_shelves([token for token, _ in written[:entered]])
         return entered
 
     def _write(self, tokens: Sequence[Token]) -> list[tuple[Token, str]]:
@@ -184,12 +195,6 @@ class Bucket:
             if not room.take(token.size):
                 return
             yield token, path
-
-    def _enter(self, token: Token, path: str) -> None:
-        try:
-            self.admit(path, token)
-        except FileExistsError as error:
-            raise TokenExistsError(token.id, str(self.path)) from error
 
     def admit(self, path: str, token: Token) -> None:
         """Give a token that was written its place here; as far as was seen of `returned`.
@@ -211,14 +216,16 @@ class Bucket:
 
     def door(self, token: Token) -> str:
         """The directory that a token which comes in lies in."""
-        return self.places.held if self.hold else self.places.shelf(token.id, token.priority)
+        if self._spread:
+            return self.places.shelf(token.id, token.priority)
+        return self._doors[token.priority]
 
     def _temporary(self) -> str:
         return f"{self._aside}-{next(self._numbers)}"
 
     def entry(self) -> AbstractContextManager[None]:
         """The lock under which tokens are counted and enter; none where there is no limit."""
-        return locked(self.places.lock) if self._bounded else _NO_LOCK
+        return locked(self.places.lock) if self.bounded else _NO_LOCK
 
     def room(self) -> "Room":
         """What is left of the limit now; exact while the lock of `entry` is held.

@@ -136,7 +136,7 @@ class CommandRefusedError(KanbanError):
         return self.reason
 
 
-class translated:  # noqa: N801 - reads as the function that it would be, were it not entered per token
+class translated:  # noqa: N801 - reads as the function that it would be, could it be entered often
     """Turn what the system says into an error that names the place and the way out.
 
     Holds nothing but the place: one may be entered any number of times, also within itself.
@@ -159,5 +159,10 @@ class translated:  # noqa: N801 - reads as the function that it would be, were i
     ) -> None:
         """Translate."""
         if isinstance(error, OSError):
-            words = _WORDS.get(error.errno or 0) or error.strerror or str(error)
-            raise BucketError(str(error.filename or self._place), words) from error
+            raise in_words(error, self._place) from error
+
+
+def in_words(error: OSError, place: str) -> BucketError:
+    """What the system says, as an error that names the place and the way out."""
+    words = _WORDS.get(error.errno or 0) or error.strerror or str(error)
+    return BucketError(str(error.filename or place), words)

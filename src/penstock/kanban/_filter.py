@@ -1,27 +1,25 @@
 """What a filter is: a class that checks a token and works on it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 from pydantic import TypeAdapter, ValidationError
 
-from penstock.base import Config, Failpoints
+from penstock.base import Config, Failpoints, Value
 from penstock.kanban._config import GlobalConfig
 from penstock.kanban._token import DataRef, Token
 
 
-@dataclass(frozen=True)
-class Later:
+class Later(Value):
     """Not ready: the token is put aside for a while; no attempt is counted."""
 
     seconds: float
     reason: str = "not ready"
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(Value):
     """The tokens that take the place of the one that was worked on, with ids of their own."""
 
     children: Sequence[Token]
@@ -39,19 +37,18 @@ def _let_go(_: Token) -> None:
     """Nobody keeps it."""
 
 
-@dataclass(frozen=True)
-class FilterContext:
+class FilterContext(Value):
     """What a filter may know."""
 
     name: str
     """Of the filter."""
     root: Path
     """The configuration's directory, from which relative paths start."""
-    settings: GlobalConfig = field(default_factory=GlobalConfig)
-    args: Mapping[str, Any] = field(default_factory=dict)
+    settings: GlobalConfig = msgspec.field(default_factory=GlobalConfig)
+    args: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """As the configuration has them."""
     asked_to_stop: Callable[[], bool] = _never
-    failpoints: Failpoints = field(default_factory=Failpoints)
+    failpoints: Failpoints = msgspec.field(default_factory=Failpoints)
     """For tests that kill."""
 
     def stopping(self) -> bool:

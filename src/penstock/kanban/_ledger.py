@@ -7,11 +7,12 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
-from penstock.base import PenstockError
+from msgspec.structs import astuple, fields
+
+from penstock.base import PenstockError, Value
 from penstock.kanban._errors import translated
 from penstock.kanban._token import Token, stamp
 
@@ -32,8 +33,7 @@ class LedgerError(PenstockError):
     """The ledger cannot be read or written; the tokens are not touched by that."""
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(Value):
     """One work item."""
 
     barcode: str

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from penstock.base import (
     Document,
     Interpolator,
     Problem,
+    Value,
     parse_yaml,
     problems_of,
     read_yaml,
@@ -32,8 +32,7 @@ _REFERENCE = re.compile(r"\$\{(file|env|cmd):[^{}]+\}|\$\{[A-Za-z_][A-Za-z0-9_]*
 _WAYS = "write ${file:PATH}, ${env:NAME} or ${cmd:COMMAND} instead, such as ${cmd:pass show books}"
 
 
-@dataclass(frozen=True)
-class Board:
+class Board(Value):
     """A configuration that was found to be right, and where it came from."""
 
     config: BoardConfig

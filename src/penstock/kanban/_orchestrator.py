@@ -4,10 +4,9 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
-from penstock.base import Clock, ConfigError, SystemClock
+from penstock.base import Clock, ConfigError, SystemClock, Value
 from penstock.kanban._bookkeeper import Bookkeeper, rebuild
 from penstock.kanban._catalogue import Catalogue
 from penstock.kanban._config import FilterConfig
@@ -30,8 +29,7 @@ _JANITOR_S = 30.0
 _FEED_S = 2.0
 
 
-@dataclass(frozen=True)
-class BoardReport:
+class BoardReport(Value):
     """How a run of a board ended."""
 
     status: BoardStatus

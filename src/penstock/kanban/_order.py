@@ -1,26 +1,29 @@
 """Which token is next: by priority, then by age, without looking at a large bucket for every claim."""
 
 import heapq
+import math
 import os
 import random
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from itertools import chain, islice
 
-from penstock.kanban._places import Places, is_token
+from penstock.base import Value
+from penstock.kanban._places import Places
 from penstock.kanban._returned import Returned
-from penstock.kanban._token import Priority
+from penstock.kanban._token import SUFFIX, Priority
 
 _KEPT = 16_384
 _FRESH_S = 0.05
 _OLDEST_TURN = 8
 _RESCAN_S = 2.0
 _LOOKED_S = 0.002
+_NEVER = (0, 0.0)
 
 
-class Candidate(NamedTuple):
+class Candidate(Value, order=True):
     """A file that was seen waiting; another worker may have it by now."""
 
     since: float
@@ -41,33 +44,38 @@ class Order:
     def __init__(self, places: Places, *, seed: str) -> None:
         self._delayed = _Lane([places.delayed], due=True)
         self._urgent, self._normal, low = (_Lane(places.shelves(priority)) for priority in Priority)
-        self._normal.returned = Returned(places)
+        self._normal.returned = self.returned = Returned(places)
         self._lanes = [self._delayed, self._urgent, self._normal, low]
         self._looked = 0.0
+        self._everywhere = False
+        self._now = 0.0
         self._turn = 0
         self._losses = 0
         self._chance = random.Random(seed)  # noqa: S311 - spreads rivals, guards nothing
 
-    def candidates(self, now: float) -> Iterator[Candidate]:
-        """The next one each time, until there is none; say `lost` or `won` in between.
-
-        Before there is none every directory is looked at, once, so that what cannot be taken yet
-        does not come up for ever. `now`, in seconds since 1970, says what is due.
-        """
-        looked = time.monotonic() - self._looked > _LOOKED_S
-        if looked:
+    def begin(self, now: float) -> None:
+        """A claim begins. `now`, in seconds since 1970, says what is due."""
+        self._now = now
+        self._everywhere = False
+        if time.monotonic() - self._looked > _LOOKED_S:
             self._look()
         self._urgent.looked = False
-        while True:
-            while (found := self._next(now)) is not None:
-                yield found
-            if looked:
-                return
-            looked = True
+
+    def next(self) -> Candidate | None:
+        """The next one, until there is none; say `lost` or `won` in between.
+
+        Before there is none every directory is looked at, once, so that what cannot be taken yet
+        does not come up for ever.
+        """
+        found = self._next()
+        if found is None and not self._everywhere:
             self._look()
+            found = self._next()
+        return found
 
     def _look(self) -> None:
         self._looked = time.monotonic()
+        self._everywhere = True
         for lane in self._lanes:
             lane.looked = False
 
@@ -91,16 +99,13 @@ class Order:
             if candidate.folder in lane.folders:
                 lane.queue.appendleft(candidate)
 
-    def take_emptied(self) -> bool:
-        """Whether a shelf of `returned` was found empty since the last call."""
-        emptied, self._normal.emptied = self._normal.emptied, False
-        return emptied
-
     def next_due(self) -> float | None:
         """When the first delayed token may be taken, as far as was seen."""
-        return self._delayed.next_due
+        due = self._delayed.next_due
+        return due if due < math.inf else None
 
-    def _next(self, now: float) -> Candidate | None:
+    def _next(self) -> Candidate | None:
+        now = self._now
         if self._turn % _OLDEST_TURN == _OLDEST_TURN - 1:
             lanes = [lane for lane in self._lanes if lane.ready(now)]
             lane = min(lanes, key=lambda lane: lane.queue[0]) if lanes else None
@@ -124,10 +129,9 @@ class _Lane:
     def __init__(self, folders: list[str], *, due: bool = False) -> None:
         self.folders = folders
         self.queue: deque[Candidate] = deque()
-        self.next_due: float | None = None
+        self.next_due = math.inf
         self.looked = False
         self.returned: Returned | None = None
-        self.emptied = False
         self._due = due
         self._read: dict[str, tuple[int, float]] = {}
 
@@ -142,42 +146,47 @@ class _Lane:
         """Look at the directories, and say whether there is a candidate."""
         self.looked = True
         folders = [*self.folders, *self.returned.shelves()] if self.returned else self.folders
-        changed = [folder for folder in folders if self._changed(folder, now)]
+        changed = self._changed(folders, now)
         if not changed:
             return False
-        seen = (candidate for folder in changed for candidate in self._entries(folder, now))
-        found = heapq.nsmallest(_KEPT + 1, seen)  # never all of them in memory
-        if len(found) > _KEPT:
-            found.pop()
+        seen = chain.from_iterable([self._entries(folder, now) for folder in changed])
+        found = list(islice(seen, _KEPT + 1))
+        if len(found) > _KEPT:  # never all of them in memory
+            found = heapq.nsmallest(_KEPT, chain(found, seen))
             self._read.clear()
+        else:
+            found.sort()
         self.queue.extend(found)
         return bool(self.queue)
 
-    def _changed(self, folder: str, now: float) -> bool:
-        """Whether to read a directory, of which it is remembered that it was read.
+    def _changed(self, folders: Sequence[str], now: float) -> list[str]:
+        """The directories to read, of which it is remembered that they were read.
 
         A directory that changed within the granularity of its clock is read again.
         """
-        try:
-            modified = os.stat(folder).st_mtime_ns
-        except FileNotFoundError:
-            self._read.pop(folder, None)
-            return False
-        known, read_at = self._read.get(folder, (0, 0.0))
-        if self.next_due is not None and self.next_due <= now:
-            known = 0
-        if known == modified and 0 <= now - read_at < _RESCAN_S:
-            return False
-        settled = modified / 1e9 < now - _FRESH_S
-        self._read[folder] = (modified if settled else 0, now)
-        return True
+        due = self.next_due <= now
+        changed = []
+        for folder in folders:
+            try:
+                modified = os.stat(folder).st_mtime_ns
+            except FileNotFoundError:
+                self._read.pop(folder, None)
+                continue
+            known, read_at = self._read.get(folder, _NEVER)
+            if known == modified and 0 <= now - read_at < _RESCAN_S and not due:
+                continue
+            settled = modified / 1e9 < now - _FRESH_S
+            self._read[folder] = (modified if settled else 0, now)
+            changed.append(folder)
+        return changed
 
     def _entries(self, folder: str, now: float) -> Iterator[Candidate]:
-        self.next_due = None
+        self.next_due = math.inf
         empty = True
         with suppress(FileNotFoundError), os.scandir(folder) as entries:  # a shelf may be gone
             for entry in entries:
-                if not is_token(entry.name):
+                name = entry.name
+                if not name.endswith(SUFFIX) or name[0] == ".":
                     continue
                 empty = False
                 try:
@@ -185,8 +194,8 @@ class _Lane:
                 except FileNotFoundError:
                     continue
                 if self._due and since > now:
-                    self.next_due = min(since, self.next_due or since)
+                    self.next_due = min(since, self.next_due)
                 else:
-                    yield Candidate(since, entry.name, folder)
-        if empty and folder not in self.folders:
-            self.emptied = True
+                    yield Candidate(since, name, folder)
+        if empty and self.returned and folder not in self.folders:
+            self.returned.emptied = True

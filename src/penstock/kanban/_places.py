@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from zlib import crc32
 
+from penstock.base import Value
 from penstock.kanban._disk import exists, names_in
 from penstock.kanban._token import SUFFIX, Priority
 
@@ -13,8 +13,7 @@ ALIVE = "alive"
 _SHELF = re.compile(r"[0-9a-f]{2}")
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Value):
     """The paths of one bucket. Waiting tokens lie in the directory itself, or in `high/` and `low/`."""
 
     root: str

@@ -1,8 +1,8 @@
 """What the store has, against what the ledger says."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from penstock.base import Value
 from penstock.kanban._bookkeeper import rebuild
 from penstock.kanban._ledger import AVAILABLE, CHOSEN, COMPLETED, Item, Ledger, item_of
 from penstock.kanban._load import Board
@@ -13,8 +13,7 @@ from penstock.kanban._stored import Stored, stored
 from penstock.kanban._token import DataRef
 
 
-@dataclass(frozen=True)
-class Differences:
+class Differences(Value):
     """Where store and ledger disagree; each id once."""
 
     missing: tuple[str, ...]

@@ -1,10 +1,9 @@
 """Progress for people: counts, bytes, rates, and when it may be over."""
 
 import math
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from penstock.base import format_size
+from penstock.base import Value, format_size
 from penstock.kanban._ledger import AVAILABLE, CHOSEN, COMPLETED, FAILED, Ledger
 from penstock.kanban._load import Board
 from penstock.kanban._status import BoardStatus, board_status
@@ -12,8 +11,7 @@ from penstock.kanban._status import BoardStatus, board_status
 _WINDOWS = 24
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(Value):
     """When the open work may be done: the middle, and the ends of an interval of 95 %."""
 
     earliest: datetime
@@ -22,8 +20,7 @@ class Estimate:
     """None where the rate is too uncertain to say."""
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(Value):
     """How far a board is."""
 
     at: datetime

@@ -20,6 +20,8 @@ class Returned:
         self._folder = places.returned
         self.seen: list[str] = []
         """The shelves of the last look."""
+        self.emptied = False
+        """Whether one of them was found empty."""
 
     def shelves(self) -> list[str]:
         """The shelves that there are now."""

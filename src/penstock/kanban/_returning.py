@@ -15,11 +15,12 @@ def look(bucket: Bucket, path: str, stem: str) -> tuple[Token | None, bool, str]
         FileNotFoundError: It has moved on.
     """
     try:
-        return *decode(bucket.disk.read(path), place=path, stem=stem), ""
+        token, ours = decode(bucket.disk.read(path), place=path, stem=stem)
     except (IsADirectoryError, PermissionError) as error:
         return None, False, f"cannot be read: {error.strerror}"
     except TokenError as error:
         return None, False, str(error)
+    return token, ours, ""
 
 
 def put_anew(bucket: Bucket, path: str) -> bool:

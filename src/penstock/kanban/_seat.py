@@ -3,25 +3,32 @@
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
+from msgspec.structs import replace
+
+from penstock.base import Value
 from penstock.kanban._bucket import Bucket, Room
-from penstock.kanban._errors import OTHER_FILE_SYSTEM, BucketError, TokenError, TokenExistsError
+from penstock.kanban._errors import (
+    OTHER_FILE_SYSTEM,
+    BucketError,
+    TokenError,
+    TokenExistsError,
+    in_words,
+)
 from penstock.kanban._order import Candidate, Order
 from penstock.kanban._returned import clear_shelves
 from penstock.kanban._returning import look, put_anew, put_back, refuse
 from penstock.kanban._settlement import Settlement, carry_out
 from penstock.kanban._sitting import leave_seat, take_seat
-from penstock.kanban._token import SUFFIX, Token, Visit, stamp
+from penstock.kanban._token import DONE, SUFFIX, Token, Visit, stamp
 
 ADOPTED_AFTER_S = 2.0
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Claim:
+class Claim(Value, eq=False):
     """A token in the hands of a worker, until that settles it or dies."""
 
     token: Token
@@ -58,6 +65,7 @@ class Seat:
         self._descriptor = -1
         self._order = Order(bucket.places, seed=worker)
         self._returned = f"{bucket.places.returned}/"
+        self._bounded = bucket.bounded or (into is not None and into.bounded)
 
     def __enter__(self) -> Self:
         with self.bucket.translated():
@@ -89,24 +97,30 @@ class Seat:
         Raises:
             BucketError: The directory does not allow it; nothing is lost.
         """
-        claims: list[Claim] = []
-        into = self.into
-        with self.bucket.translated(), self.bucket.entry():
-            if into is None or not into.limit:
-                self._claim(limit, claims, None)
-            else:
-                with into.entry():
-                    room = into.room()
-                    if not room.open:
-                        return claims
-                    self._claim(limit, claims, room)
-        self.bucket.failpoints.cross("seat.claimed")
+        bucket = self.bucket
+        try:
+            claims = self._claim_bounded(limit) if self._bounded else self._claim(limit, None)
+        except OSError as error:
+            raise in_words(error, str(bucket.path)) from error
+        bucket.failpoints.cross("seat.claimed")
         return claims
 
-    def _claim(self, limit: int, claims: list[Claim], room: Room | None) -> None:
+    def _claim_bounded(self, limit: int) -> list[Claim]:
+        into = self.into
+        with self.bucket.entry():
+            if into is None or not into.bounded:
+                return self._claim(limit, None)
+            with into.entry():
+                room = into.room()
+                return self._claim(limit, room) if room.open else []
+
+    def _claim(self, limit: int, room: Room | None) -> list[Claim]:
+        claims: list[Claim] = []
+        order = self._order
         now = self.bucket.clock.now()
         start = stamp(now)
-        for candidate in self._order.candidates(now.timestamp()):
+        order.begin(now.timestamp())
+        while len(claims) < limit and (candidate := order.next()) is not None:
             claim = self._take(candidate, start)
             if claim is None:
                 continue
@@ -114,10 +128,10 @@ class Seat:
                 self._undo(claim, candidate)
                 break
             claims.append(claim)
-            if len(claims) == limit:
-                break
-        if self._order.take_emptied():
+        if order.returned.emptied:
+            order.returned.emptied = False
             clear_shelves(self.bucket.places, self.bucket.disk)
+        return claims
 
     def claim_ids(self, ids: Sequence[str]) -> list[Claim]:
         """Claim those tokens that wait, and are still there; room downstream is not asked for."""
@@ -152,25 +166,28 @@ class Seat:
             TokenExistsError: The bucket `into` has a token of the same id as one of them, which
                 went to `errors/`; those after it are still in hand.
         """
-        if self.into is None:
-            raise BucketError(str(self.bucket.path), "this seat has no bucket to move tokens into")
-        end = stamp(self.bucket.clock.now())
+        bucket, into = self.bucket, self.into
+        if into is None:
+            raise BucketError(str(bucket.path), "this seat has no bucket to move tokens into")
+        end = stamp(bucket.clock.now())
         alone = len(moves) == 1
-        with self.bucket.translated():
+        try:
             for claim, token in moves:
-                visit = Visit(self.stage, self.worker, claim.start, end)
+                visit = Visit(self.stage, self.worker, claim.start, end, DONE)
                 data = token.encode_anew(visit)
-                self._write_aside(claim.path, data, sync=self.bucket.sync and alone)
-            if self.bucket.sync and not alone:
-                self.bucket.disk.sync_all(self._folder)
-            self.bucket.failpoints.cross("seat.written")
-            self.into.returned.shelves()
+                _write_aside(bucket, claim.path, data, sync=bucket.sync and alone)
+            if bucket.sync and not alone:
+                bucket.disk.sync_all(self._folder)
+            bucket.failpoints.cross("seat.written")
+            into.returned.shelves()
             for claim, token in moves:
-                self._hand_on(claim, token, self.into)
-            if self.bucket.sync:
-                for shelf in {self.into.door(token) for _, token in moves}:
-                    self.bucket.disk.sync_directory(shelf)
-                self.bucket.disk.sync_directory(self._folder)
+                self._hand_on(claim, token, into)
+            if bucket.sync:
+                for shelf in {into.door(token) for _, token in moves}:
+                    bucket.disk.sync_directory(shelf)
+                bucket.disk.sync_directory(self._folder)
+        except OSError as error:
+            raise in_words(error, str(bucket.path)) from error
 
     def split(self, claims: Sequence[Claim], children: Sequence[Token]) -> None:
         """Replace tokens in hand by others, in the bucket `into`: all at one instant.
@@ -205,7 +222,7 @@ class Seat:
     def note(self, claim: Claim, token: Token) -> Claim:
         """Write down what is known of a token in hand; it stays there. Returns the claim as it is now."""
         with self.bucket.translated():
-            self._rewrite(claim, token)
+            _rewrite(self.bucket, claim.path, token)
         self.bucket.failpoints.cross("seat.noted")
         noted = replace(claim, token=token)
         self.hands[claim.path] = noted
@@ -249,16 +266,17 @@ class Seat:
 
     def _take(self, candidate: Candidate, start: str) -> Claim | None:
         """Read, then rename: what our programs wrote is whole and never changes while it waits."""
-        path, target = f"{candidate.folder}/{candidate.name}", f"{self._folder}/{candidate.name}"
+        bucket, folder, name = self.bucket, candidate.folder, candidate.name
+        path, target = f"{folder}/{name}", f"{self._folder}/{name}"
         try:
-            token, ours, problem = look(self.bucket, path, candidate.name.removesuffix(SUFFIX))
-            unripe = not ours and self.bucket.wall() - candidate.since < ADOPTED_AFTER_S
+            token, ours, problem = look(bucket, path, name.removesuffix(SUFFIX))
+            unripe = not ours and bucket.wall() - candidate.since < ADOPTED_AFTER_S
             if unripe or target in self.hands:  # maybe half-written; or put anew meanwhile
                 self._order.put_off(candidate)
                 return None
-            if candidate.folder.startswith(self._returned) and put_anew(self.bucket, path):
+            if folder.startswith(self._returned) and put_anew(bucket, path):
                 return None
-            self.bucket.disk.rename(path, target)
+            bucket.disk.rename(path, target)
         except FileNotFoundError:
             if not os.path.isdir(self._folder):
                 raise
@@ -266,7 +284,7 @@ class Seat:
             return None
         self._order.won()
         if token is None:
-            refuse(self.bucket, target, problem)
+            refuse(bucket, target, problem)
             return None
         claim = Claim(token, target, start)
         self.hands[target] = claim
@@ -295,33 +313,22 @@ class Seat:
         return token.with_visit(visit, **changes)
 
     def _hand_on(self, claim: Claim, token: Token, into: Bucket) -> None:
-        self.bucket.disk.rename(f"{claim.path}.tmp", claim.path)
-        self.bucket.failpoints.cross("seat.rewritten")
+        bucket, path = self.bucket, claim.path
+        bucket.disk.rename(f"{path}.tmp", path)
+        bucket.failpoints.cross("seat.rewritten")
         try:
-            into.admit(claim.path, token)
+            into.admit(path, token)
         except FileExistsError as error:
             problem = TokenExistsError(token.id, str(into.path))
             moved = self._visited(claim, token, "done", attempts=0, reason="", not_before="")
             self.fail(replace(claim, token=moved), str(problem))
             raise problem from error
-        self.bucket.failpoints.cross("seat.moved")
-        del self.hands[claim.path]
-
-    def _write_aside(self, path: str, data: bytes, *, sync: bool) -> None:
-        path = f"{path}.tmp"
-        try:
-            self.bucket.disk.write(path, data, sync=sync)
-        except FileExistsError:  # left by an attempt of ours that the disk cut off
-            self.bucket.disk.remove(path)
-            self.bucket.disk.write(path, data, sync=sync)
-
-    def _rewrite(self, claim: Claim, token: Token) -> None:
-        self._write_aside(claim.path, token.encode(), sync=self.bucket.sync)
-        self.bucket.disk.rename(f"{claim.path}.tmp", claim.path)
+        bucket.failpoints.cross("seat.moved")
+        del self.hands[path]
 
     def _return(self, claim: Claim, token: Token, target: str, *, due: float | None = None) -> None:
         with self.bucket.translated(), self.bucket.entry():
-            self._rewrite(claim, token)
+            _rewrite(self.bucket, claim.path, token)
             if due is not None:
                 self.bucket.disk.set_time(claim.path, due)
             self.bucket.failpoints.cross("seat.returned")
@@ -330,3 +337,17 @@ class Seat:
                 self.bucket.disk.sync_directory(os.path.dirname(target))
                 self.bucket.disk.sync_directory(self._folder)
         del self.hands[claim.path]
+
+
+def _write_aside(bucket: Bucket, path: str, data: bytes, *, sync: bool) -> None:
+    aside = f"{path}.tmp"
+    try:
+        bucket.disk.write(aside, data, sync=sync)
+    except FileExistsError:  # left by an attempt of ours that the disk cut off
+        bucket.disk.remove(aside)
+        bucket.disk.write(aside, data, sync=sync)
+
+
+def _rewrite(bucket: Bucket, path: str, token: Token) -> None:
+    _write_aside(bucket, path, token.encode(), sync=bucket.sync)
+    bucket.disk.rename(f"{path}.tmp", path)

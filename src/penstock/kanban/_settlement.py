@@ -4,9 +4,9 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.base import Value
 from penstock.kanban._bucket import Bucket
 from penstock.kanban._disk import names_in
 from penstock.kanban._places import token_names
@@ -16,8 +16,7 @@ OPEN, DECIDED = ".out", ".settled"
 _PLAN = "plan"
 
 
-@dataclass(frozen=True)
-class Settlement:
+class Settlement(Value):
     """The tokens of a worker that others will take the place of."""
 
     folder: str

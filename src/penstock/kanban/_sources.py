@@ -4,11 +4,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from penstock.base import Value
 from penstock.kanban._built_in import load
 from penstock.kanban._errors import PermanentError, RetryableError
 
@@ -16,16 +16,14 @@ _GONE = {404, 410}
 _TIMEOUT_S = 60
 
 
-@dataclass(frozen=True)
-class Had:
+class Had(Value):
     """What an earlier attempt has read."""
 
     size: int = 0
     version: str = ""
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(Value):
     """A source that can be read."""
 
     stream: Any

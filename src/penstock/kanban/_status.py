@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from penstock.base import Value
 from penstock.kanban._bucket import Counts
 from penstock.kanban._errors import NoSuchTokenError
 from penstock.kanban._load import Board
@@ -12,8 +12,7 @@ from penstock.kanban._token import Token
 PARTS = ("waiting", "claimed", "delayed", "held", "errors")
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Value):
     """One bucket of a board."""
 
     pipe: str
@@ -29,8 +28,7 @@ class Column:
     """Tokens that its filter hands on; None where nobody runs the board."""
 
 
-@dataclass(frozen=True)
-class BoardStatus:
+class BoardStatus(Value):
     """All columns, in the order of the work."""
 
     columns: tuple[Column, ...]

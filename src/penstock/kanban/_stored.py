@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from penstock.base import Value
 from penstock.kanban._built_in import find_class
 from penstock.kanban._data import sha256_of
 from penstock.kanban._filter_upload import Uploader
@@ -16,8 +16,7 @@ from penstock.kanban._sources import local_path, stores
 _MARKER = ".done"
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(Value):
     """One file or object."""
 
     url: str
