@@ -5,12 +5,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 Row = Mapping[str, Any]
 
 
 def print_json(value: object) -> None:
-    """One JSON value; dates, paths and other things as their text."""
-    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+    """One JSON value; structs as objects; dates, paths and other things as their text."""
+    sys.stdout.write(json.dumps(value, indent=2, default=_plain, ensure_ascii=False) + "\n")
 
 
 def print_table(rows: Sequence[Row], columns: Sequence[str], *, empty: str) -> None:
@@ -32,6 +34,10 @@ def print_table(rows: Sequence[Row], columns: Sequence[str], *, empty: str) -> N
 def printable(text: str) -> str:
     """One line without control characters: what stands in data may not steer a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _plain(value: object) -> object:
+    return msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else str(value)
 
 
 def _cell(value: object) -> str:
