@@ -140,7 +140,8 @@ def cycles(disk: Path, rounds: int) -> list[str]:
     for name, place, group, sync, peers in cases:
         share, rate = ratio(place, rounds, group=group, sync=sync)
         rows.append(f"| Penstock, {name} | {rate:,.0f} | {share:.2f} |")
-        found.append(Verdict(f"by the bare loop, {name}", share, _LEAST, least=True))
+        if place == disk:
+            found.append(Verdict(f"by the bare loop, {name}", share, _LEAST, least=True))
         for peer, items in peers.items():
             try:
                 rows.append(f"| {peer} | {_peer(peer, items, disk):,.0f} | |")

@@ -92,7 +92,8 @@ Luigi keeps no more than a file for each task, and does not wait for the disk; A
     "kanban": """\
 ## Kanban
 
-The bare loop of `benchmarks/bench_kanban.py` makes the same system calls with the bytes ready made; on the disk of the checkout, and in memory, where the calls cost least and Python shows most.
+The bare loop of `benchmarks/bench_kanban.py` makes the same system calls with the bytes ready made; on the disk of the checkout, where boards stand, and in memory, where the calls cost least and Python shows most.
+What must hold is asked on the disk; the rows in memory say what Python costs where nothing else does.
 The peers hand on an item of the same size in their own ways; none of them moves it on to a next queue.
 persist-queue appends its items to one file; here each is a file of its own, of which a sync writes the content, the inode and the name.
 Content is made durable before its name moves on, and the name before the next step: none of the syncs of a group can be left out.
