@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from types import GeneratorType
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from penstock.base import Value
 from penstock.flow._errors import StageCancelledError, TooManyOutputsError
@@ -20,8 +21,7 @@ _MOST_AHEAD = 64
 _MOST_BYTES = 256 * 1024
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(Struct):
     """What became of a chunk: one result per payload, and the errors by place."""
 
     results: list[Any]
