@@ -49,6 +49,10 @@ def hang(path: str) -> None:
     signal.pause()
 
 
+def oom_score(_: int) -> int:
+    return int(Path("/proc/self/oom_score_adj").read_text())
+
+
 def grow(size: int) -> bytes:
     return b"x" * size
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from penstock import Flow
 from penstock.base import Failpoints, RecordError
@@ -55,7 +56,7 @@ def test_what_was_packed_is_unpacked() -> None:
         "b": LaneState(frontier="12", beyond=(("13", "20"),)),
         "c": LaneState(frontier=12),
     }
-    whole = state().model_copy(update={"lanes": lanes})
+    whole = replace(state(), lanes=lanes)
 
     assert unpacked(packed(whole), "here") == whole
     assert unpacked(packed(whole), "here").lanes["b"].frontier == "12"

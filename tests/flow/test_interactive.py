@@ -72,7 +72,9 @@ def interrupted(tmp_path: Path, program: str, *, signals: int = 1, repl: bool = 
         lines = []
         for line in child.stdout:
             lines.append(line.strip())
-            if line.endswith("begun\n") or (line.endswith("draining\n") and signals > 1):
+            if (line.endswith("begun\n") and signals > 0) or (
+                line.endswith("draining\n") and signals > 1
+            ):
                 child.send_signal(signal.SIGINT)
             if "still here" in line:
                 child.stdin.close()
@@ -119,6 +121,20 @@ def test_the_handlers_of_the_program_come_back_after_a_run_under_a_loop(tmp_path
     )
 
     assert interrupted(tmp_path, program) == ["True"]
+
+
+def test_ctrl_c_is_heard_by_a_caller_that_waits_already(tmp_path: Path) -> None:
+    """As where the signal meets another thread than the one that has to wake up for it."""
+    program = (
+        "def interrupt(number):\n"
+        "    if number == 3:\n"
+        "        signal.pthread_kill(threading.get_ident(), signal.SIGINT)\n"
+        "async def main():\n"
+        "    show((endless | interrupt).run())\n"
+        "asyncio.run(main())\n"
+    )
+
+    assert interrupted(tmp_path, program, signals=0) == ["drained True False []"]
 
 
 LOOPS = {

@@ -35,6 +35,28 @@ def test_nothing_is_sent_behind_work_that_takes_long() -> None:
     assert [stride.more(under_way, 1000, 0) for under_way in (0, 1)] == [1, 0]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "size"), [(30e-6, 256), (0.001, 16), (0.004, 4), (0.015, 1), (1.0, 1)]
+)
+def test_a_chunk_grows_to_some_milliseconds_of_work(seconds: float, size: int) -> None:
+    """There a hop costs one per cent, and nothing waits long behind another message."""
+    stride = Stride(256, 1, 1024)
+    for _ in range(20):
+        stride.learn(stride.size(1000), stride.size(1000) * seconds)
+
+    assert stride.size(1000) == size
+
+
+def test_a_chunk_shrinks_where_messages_begin_to_take_long() -> None:
+    """At once: what comes behind it need not wait for as many of them again."""
+    stride = Stride(256, 1, 1024)
+    for _ in range(20):
+        stride.learn(stride.size(1000), 10e-6)
+    stride.learn(256, 256 * 0.02)
+
+    assert stride.size(1000) == 1
+
+
 @pytest.mark.parametrize("waiting", [1, 10, 100])
 def test_no_worker_takes_what_another_could_begin(waiting: int) -> None:
     """Of two, neither has more than half before it."""

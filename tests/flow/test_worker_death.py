@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +230,14 @@ def test_the_kernel_kills_a_worker_for_memory_and_the_letter_says_so() -> None:
     [letter] = ended["letters"]
     assert (letter["payload"], letter["reason"]) == (2, "memory")
     assert "out of memory: the kernel killed it" in letter["error"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems choose otherwise")
+def test_the_kernel_kills_a_worker_before_the_program() -> None:
+    """Whichever of them is larger: a program that is killed loses what all its workers had."""
+    [score], _ = run(work.oom_score, count=1)
+
+    assert score == min(work.oom_score(0) + 500, 1000)
 
 
 @pytest.mark.parametrize(

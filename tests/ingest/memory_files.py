@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from penstock.ingest._plan import FileVersion, Plan, WriterSettings
 
@@ -21,7 +22,7 @@ def writer_settings(**changes):
     usual = WriterSettings(
         codec="zstd", file_size=1 << 20, row_group_rows=10_000, spill_limit=1 << 20
     )
-    return usual.model_copy(update=changes)
+    return replace(usual, **changes)
 
 
 def lines(first, count):

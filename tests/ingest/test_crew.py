@@ -1,9 +1,9 @@
 """What a reload may change, and what it may not."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from penstock.base import ConfigError
 from penstock.ingest import IngestOptions

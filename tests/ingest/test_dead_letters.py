@@ -25,10 +25,11 @@ def test_every_reason_for_a_dead_letter_is_a_sentence_with_its_place(error):
 
 
 def letter(raw, line=1):
+    payload, payload_b64 = payload_of(raw)
     return DeadLetter(
         id=f"p/1/s/f:{line}", at=datetime(2024, 1, 1, tzinfo=UTC), pipeline="p", lane="l", seq=1,
         stage="decode", error_class="syntax", message="m", source="s", name="f", version="v",
-        line=line, length=len(raw), **payload_of(raw),
+        line=line, length=len(raw), payload=payload, payload_b64=payload_b64,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from penstock.base import Failpoints
 from penstock.ingest._layout import live_lane, plan_key
@@ -101,7 +102,7 @@ def test_a_plan_says_how_many_outputs_are_filled_side_by_side(
     store: ObjectStore, clock: SteppedClock, size: int, expected: int
 ) -> None:
     """Whoever does its work, on however many cores, fills the same ones."""
-    writer = WRITER.model_copy(update={"file_size": 16, "strands": 3})
+    writer = replace(WRITER, file_size=16, strands=3)
     template = PlanTemplate("p", live_lane("p"), "schema", writer)
     planner = Planner(
         store, Ledger(store, MemoryTable(), "p"), template,

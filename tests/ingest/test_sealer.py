@@ -1,6 +1,7 @@
 """What is sealed adds up, and the first seal is the only one."""
 
 import pytest
+from msgspec.structs import replace
 
 from penstock.base import Failpoints
 from penstock.ingest._committer import Committer
@@ -50,15 +51,15 @@ def store() -> ObjectStore:
         (Produced((), LETTERS, (GOOD,)), "2 rows read, 0 rows written"),
         (Produced((PART,), LETTERS, ()), "1 files planned, 0 outcomes"),
         (
-            Produced((PART,), LETTERS, (GOOD.model_copy(update={"dead_lines": 2}),)),
+            Produced((PART,), LETTERS, (replace(GOOD, dead_lines=2),)),
             "2 lines and files dead, 1 dead letters",
         ),
         (
-            Produced((PART,), LETTERS, (GOOD.model_copy(update={"state": FileState.GONE}),)),
+            Produced((PART,), LETTERS, (replace(GOOD, state=FileState.GONE),)),
             "a.json is gone and has 2 rows",
         ),
         (
-            Produced((PART,), LETTERS.model_copy(update={"name": "dead-2"}), (GOOD,)),
+            Produced((PART,), replace(LETTERS, name="dead-2"), (GOOD,)),
             "dead-2 are not stored",
         ),
     ],
@@ -79,7 +80,7 @@ def test_the_first_seal_is_adopted_by_everybody_else(store: ObjectStore) -> None
     """Whatever they made themselves are orphans."""
     sealer = Sealer(store, dead_letters=store, failpoints=Failpoints())
     first = sealer.seal(make_entry(), Produced((PART,), LETTERS, (GOOD,)))
-    other = PART.model_copy(update={"name": "part-2"})
+    other = replace(PART, name="part-2")
 
     assert sealer.seal(make_entry(), Produced((other,), LETTERS, (GOOD,))) == first
 

@@ -82,7 +82,7 @@ class Bench:
             for meta in self._source.list()
         )
         plan = MemoryFiles().plan(**{"row_group_rows": 700, **settings})
-        return plan.model_copy(update={"files": files})
+        return replace(plan, files=files)
 
     def produce(self, plan, decoder):
         return asyncio.run(self._produce(plan, decoder))

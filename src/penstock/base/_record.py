@@ -2,9 +2,10 @@
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import msgspec
 
 from penstock.base._errors import PenstockError
+from penstock.base._value import Value
 
 
 class RecordError(PenstockError):
@@ -13,14 +14,17 @@ class RecordError(PenstockError):
     exit_code = 5
 
 
-class Record(BaseModel):
-    """A frozen value that is stored as JSON: unknown keys are refused, never dropped."""
+class Record(Value, forbid_unknown_fields=True):
+    """A value that is stored as JSON: unknown keys are refused, never dropped.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Fields are checked where they are read, not where a record is made. They are stored in the order
+    in which they are declared: a record that grew says `kw_only=True`, and its new fields have
+    defaults. `msgspec.structs.replace` makes a changed copy.
+    """
 
     def encode(self) -> bytes:
         """One JSON object in UTF-8; equal records give equal bytes."""
-        return self.model_dump_json().encode()
+        return msgspec.json.encode(self)
 
     @classmethod
     def decode(cls, data: bytes, *, place: str) -> Self:
@@ -34,10 +38,8 @@ class Record(BaseModel):
             RecordError: They are not such a record.
         """
         try:
-            return cls.model_validate_json(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
+            return msgspec.json.decode(data, type=cls)
+        except ValueError as error:
             raise RecordError(
-                f"{place} is not a {cls.__name__} that this version can read: {key}: {first['msg']}"
+                f"{place} is not a {cls.__name__} that this version can read: {error}"
             ) from error

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import to_builtins
+
 from penstock.base import PenstockError
 from penstock.cli._exits import DONE
 from penstock.cli._output import LogLevel, Output
@@ -88,4 +90,5 @@ def _letters(configs: Sequence[Path]) -> Iterator[DeadLetter]:
 
 
 def _row(letter: DeadLetter) -> dict[str, object]:
-    return letter.model_dump(mode="json")
+    row: dict[str, object] = to_builtins(letter)
+    return row

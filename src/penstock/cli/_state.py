@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from penstock.base import PenstockError
 from penstock.cli._exits import DONE
 from penstock.cli._output import Output
@@ -41,7 +43,7 @@ def show(*, directory: Path, output: Output) -> int:
     if state is None:
         raise NoCheckpointError(directory)
     if output is Output.JSON:
-        print_json(state.model_dump(mode="json"))
+        print_json(to_builtins(state))
         return DONE
     sys.stdout.write(
         f"flow     {printable(state.flow)}\n"

@@ -2,25 +2,26 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from types import GeneratorType
 from typing import Any, Protocol
 
+from msgspec import Struct, field
+
 from penstock.base import Value
 from penstock.flow._errors import StageCancelledError, TooManyOutputsError
 
-_QUICK = 0.002
+_AHEAD = 0.002
 """Seconds of work that a worker may have before it, so that it never waits for the loop."""
-_SLOW = 0.008
-_LONG = 0.02
+_QUICK, _SLOW = 0.01, 0.04
+"""Seconds of a chunk, below which it may be larger, and above which it must be smaller."""
+_LONG = 0.04
 """Seconds of a chunk behind which none is sent: the next worker that is free may have it sooner."""
 _MOST_AHEAD = 64
 _MOST_BYTES = 256 * 1024
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(Struct):
     """What became of a chunk: one result per payload, and the errors by place."""
 
     results: list[Any]
@@ -81,7 +82,7 @@ class Stride:
         """How many chunks a worker may have at a time; one until its pace is known, and while that is slow."""
         if self._pace is None or self._pace * self._size > _LONG:
             return 1
-        often = 2 + int(_QUICK / max(self._pace * self._size, 1e-9))
+        often = 2 + int(_AHEAD / max(self._pace * self._size, 1e-9))
         return max(1, min(often, _MOST_AHEAD, self._room // self._size))
 
     def more(self, under_way: int, waiting: int, weight: int) -> int:

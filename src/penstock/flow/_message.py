@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, Generic, TypeVar
+
+from msgspec import Struct, field
 
 from penstock.base import Value
 
@@ -30,8 +31,7 @@ class Drop(Value):
     """For people; counted by the statistics as filtered whatever it says."""
 
 
-@dataclass(slots=True)
-class Notes:
+class Notes(Struct):
     """What only a few messages carry, so that the others need not."""
 
     attempt: int = 1
@@ -41,8 +41,7 @@ class Notes:
     dead: bool = False
 
 
-@dataclass(slots=True)
-class Branch:
+class Branch(Struct):
     """One node of the token tree: settled when nothing below it is pending any more."""
 
     parents: list["Message[Any]"] = field(default_factory=list)

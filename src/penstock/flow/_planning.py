@@ -1,8 +1,9 @@
 """From what stands between the bars to a plan: every part is checked, and all problems are told at once."""
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from penstock.base import ConfigError, Problem
 from penstock.flow._branch import Chain, Fork, Merge, Parts
@@ -12,8 +13,7 @@ from penstock.flow._source import SeekableSource, Source
 from penstock.flow._stage import Stage, as_stage
 
 
-@dataclass
-class _Made:
+class _Made(Struct):
     """A node whose neighbours below are still to come."""
 
     stage: Stage[..., Any]

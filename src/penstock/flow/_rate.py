@@ -4,7 +4,8 @@ import asyncio
 import re
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from penstock.base import Clock, SystemClock, parse_duration
 from penstock.flow._statistics import Meter
@@ -14,8 +15,7 @@ _SAVED = 0.1
 _LEAST_WAIT = 1e-6
 
 
-@dataclass(eq=False, slots=True)
-class _Waiter:
+class _Waiter(Struct, eq=False):
     count: int
     loop: asyncio.AbstractEventLoop
     turn: asyncio.Event = field(default_factory=asyncio.Event)

@@ -13,6 +13,8 @@ from penstock.flow._run import RunningFlow
 from penstock.flow._signals import SIGNALS, TwoSignals
 
 T = TypeVar("T")
+_HEARD_AFTER = 0.2
+"""Seconds of one wait. A signal that comes while a wait begins is heard only when that wait ends."""
 
 
 class FlowThread:
@@ -62,7 +64,12 @@ class FlowThread:
         assert self._loop is not None  # noqa: S101 - a thread that is ready has one
         answer: Future[T] = Future()
         self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(_answer(question, answer)))
-        return answer.result()
+        while True:
+            try:
+                return answer.result(_HEARD_AFTER)
+            except TimeoutError:
+                if answer.done():
+                    return answer.result()
 
     def wait(self) -> FlowReport:
         """Return when the flow has ended, also after a `start` that was interrupted; it must have begun.
@@ -72,14 +79,16 @@ class FlowThread:
         """
         self._until_ready()
         self.call_soon(lambda _: self._released.set())
-        self._thread.join()
+        while self._thread.is_alive():
+            self._thread.join(_HEARD_AFTER)
         if self._failure is not None:
             raise self._failure
         assert self._report is not None  # noqa: S101 - there is one or the other
         return self._report
 
     def _until_ready(self) -> None:
-        self._ready.wait()
+        while not self._ready.wait(_HEARD_AFTER):
+            pass
         early, self._early = self._early, []
         for function in early:
             self.call_soon(function)

@@ -4,8 +4,9 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from penstock.base import Clock, RetryPolicy
 from penstock.flow._channel import MemoryChannel, heed_cancellation
@@ -25,8 +26,7 @@ NOTHING = frozenset({type(None), Drop})
 """What a stage returns to filter a message out."""
 
 
-@dataclass(slots=True)
-class Work:
+class Work(Struct):
     """One stage of one run.
 
     `intake` is the channel above it, `out` the one below; a sink has none, and delivers. A fork has

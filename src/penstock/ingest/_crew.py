@@ -1,9 +1,10 @@
 """The pipelines of a run, also while their configuration changes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
+
+from msgspec import Struct, field
 
 from penstock.base import ConfigError, Document, Problem, read_yaml
 from penstock.ingest._config import PipelineConfig
@@ -32,8 +33,7 @@ _FIXED: Sequence[KeyPath] = (
 """What holds from the start of the process to its end."""
 
 
-@dataclass
-class Crew:
+class Crew(Struct):
     """Makes the pipelines of a configuration, and knows all that it has made."""
 
     config: IngestConfig

@@ -14,7 +14,7 @@ from penstock.base import Record, RecordError, Value
 from penstock.ingest._zstd import zstd
 
 
-class DeadLetter(Record):
+class DeadLetter(Record, kw_only=True):
     """One line, or one whole file, that gave no row. Format 1."""
 
     v: int = 1
@@ -90,12 +90,12 @@ class DeadLetter(Record):
             raise RecordError(f"the payload of dead letter {self.id} is not base64") from error
 
 
-def payload_of(raw: bytes) -> dict[str, str]:
-    """The fields of a dead letter that hold a line: as text if it is UTF-8, else in base64."""
+def payload_of(raw: bytes) -> tuple[str, str]:
+    """What a dead letter holds of a line: as text if it is UTF-8, else in base64."""
     try:
-        return {"payload": raw.decode()}
+        return raw.decode(), ""
     except UnicodeDecodeError:
-        return {"payload_b64": base64.b64encode(raw).decode()}
+        return "", base64.b64encode(raw).decode()
 
 
 class LocalDeadLetters(Value):

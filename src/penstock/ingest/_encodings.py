@@ -10,7 +10,8 @@ from penstock.ingest._plan import DictionaryUse, IntegerEncoding
 from penstock.ingest._schema_config import TYPE_KEY
 
 _MAX_SHARE = 0.1
-_PART = 7
+_PARTS = (27, 9, 3, 1)
+"""Of the rows, one in so many is looked at, then three times as many, while that leaves a doubt."""
 _NO_LIMIT = 2**31 - 1
 
 
@@ -92,32 +93,32 @@ def _is_boolean(leaf: _Leaf) -> bool:
 
 def _repeats(values: pa.ChunkedArray) -> bool:
     """Whether the dictionary takes at most a tenth of the bytes of the values that are not null."""
-    some = values.slice(0, -(-len(values) // _PART))
-    if not _present(some):
-        return _share(values) <= _MAX_SHARE
-    share = _share(some)
-    if share <= _MAX_SHARE:
-        return True  # with more rows the share falls, or stays where they are sorted
-    # Ids show themselves in a part of the rows: what takes more room there takes too much for all.
-    least = share * _present(some) / _present(values)
-    return least <= _MAX_SHARE and _share(values) <= _MAX_SHARE
+    for part in _PARTS:
+        some = values.slice(0, -(-len(values) // part))
+        if not _present(some):
+            continue
+        share = _dictionary_bytes(some) / _plain_bytes(some)
+        if share <= _MAX_SHARE:
+            return True  # with more rows the share falls, or stays where they are sorted
+        # Ids show themselves in a part of the rows: what takes more room there takes too much for all.
+        if share * _present(some) > _MAX_SHARE * _present(values):
+            return False
+    return False
 
 
 def _present(values: pa.ChunkedArray) -> int:
     return len(values) - int(values.null_count)
 
 
-def _share(values: pa.ChunkedArray) -> float:
-    """The size of the dictionary by that of the values without one; 1 where there are none."""
-    if not _present(values):
-        return 1.0
-    coded, plain = _written(values, dictionary=True), _written(values, dictionary=False)
-    dictionary: int = coded.data_page_offset - coded.dictionary_page_offset
-    return dictionary / int(plain.total_uncompressed_size)
+def _plain_bytes(values: pa.ChunkedArray) -> int:
+    """What Parquet makes of the values without a dictionary, before they are compressed: nulls take no room."""
+    texts = pa.types.is_string(values.type) or pa.types.is_binary(values.type)
+    width = 4 if texts else values.type.bit_width // 8
+    return int(values.nbytes) - width * int(values.null_count)
 
 
-def _written(values: pa.ChunkedArray, *, dictionary: bool) -> pq.ColumnChunkMetaData:
-    """What the Parquet writer says of a file with nothing but the values, of which nothing is kept.
+def _dictionary_bytes(values: pa.ChunkedArray) -> int:
+    """What the Parquet writer makes of a file with nothing but the values, of which nothing is kept.
 
     It takes about as long as counting the distinct ones with `pyarrow.compute`, which takes longer
     to load than all that is sampled in most runs.
@@ -127,14 +128,15 @@ def _written(values: pa.ChunkedArray, *, dictionary: bool) -> pq.ColumnChunkMeta
         pa.table([values], ["values"]),
         pa.MockOutputStream(),
         row_group_size=len(values),
-        use_dictionary=dictionary,
+        use_dictionary=True,
         dictionary_pagesize_limit=_NO_LIMIT,
         compression="none",
         write_statistics=False,
         store_schema=False,
         metadata_collector=files,
     )
-    return files[0].row_group(0).column(0)
+    column = files[0].row_group(0).column(0)
+    return int(column.data_page_offset - column.dictionary_page_offset)
 
 
 def _integral(type_: pa.DataType) -> bool:

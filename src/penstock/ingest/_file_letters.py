@@ -44,6 +44,7 @@ class FileLetters:
 
     def add_line(self, bad: RejectedLine, raw: bytes) -> None:
         """Record a rejected line with what was kept of its bytes."""
+        text, in_base64 = payload_of(raw)
         letter = DeadLetter(
             id=self._id(bad.line),
             stage="decode",
@@ -55,7 +56,8 @@ class FileLetters:
             length=bad.length,
             position=bad.position,
             complete=len(raw) == bad.length,
-            **payload_of(raw),
+            payload=text,
+            payload_b64=in_base64,
             **self._common(),
         )
         self._write(letter)

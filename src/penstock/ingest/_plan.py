@@ -73,7 +73,7 @@ class WriterSettings(Record):
     """Outputs that are filled side by side, each with the rows of the files that `deal` gives it."""
 
 
-class Plan(Record):
+class Plan(Record, kw_only=True):
     """A batch of source files; immutable once it is written."""
 
     format: int = 1

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from penstock.base import Clock, Failpoints, Value
 from penstock.ingest._layout import plan_key
 from penstock.ingest._ledger import Ledger
@@ -113,7 +115,7 @@ class Planner:
             schema_id=self._template.schema_id,
             planned_at=self._clock.now(),
             files=tuple(files),
-            writer=writer.model_copy(update={"strands": strands(files, writer)}),
+            writer=replace(writer, strands=strands(files, writer)),
         )
         data = plan.encode()
         self._failpoints.cross("plan.before")

@@ -8,7 +8,7 @@ from penstock.ingest._volumes import VOLUME_SIZE, Shelf
 from penstock.storage import NotFoundError, ObjectStore
 
 
-class Acknowledged(Record):
+class Acknowledged(Record, kw_only=True):
     """How far a lane has been acknowledged to its sources."""
 
     format: int = 1

@@ -10,6 +10,8 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, cast
 
+from msgspec.structs import replace
+
 from penstock.base import Value
 from penstock.ingest._dead_letters import DeadLetter, read_dead_letters
 from penstock.ingest._history import PastPlan
@@ -91,7 +93,7 @@ class LetterShelf:
         place = {
             key: getattr(origin, key) for key in ("source", "name", "version", "line", "offset")
         }
-        return letter.model_copy(update=place)
+        return replace(letter, **place)
 
 
 class ReplayedLines(io.RawIOBase):

@@ -74,7 +74,7 @@ class DeadLetterFile(Record):
     """Lines and files in it."""
 
 
-class Seal(Record):
+class Seal(Record, kw_only=True):
     """What a plan came to."""
 
     format: int = 1

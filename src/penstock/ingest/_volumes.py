@@ -16,7 +16,7 @@ _THREADS = 8
 _log = get_logger("ingest")
 
 
-class Volume(Record):
+class Volume(Record, kw_only=True):
     """Copies of consecutive records, in the order of their numbers."""
 
     format: int = 1

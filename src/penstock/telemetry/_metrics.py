@@ -3,9 +3,10 @@
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import Generic, TypeVar
+
+from msgspec import Struct, field
 
 from penstock.base import PenstockError
 
@@ -23,8 +24,7 @@ class MetricError(PenstockError):
     """A metric was declared against the conventions, or used with other labels than declared."""
 
 
-@dataclass(slots=True)
-class Counter:
+class Counter(Struct):
     """A number that only grows. One thread writes a series; any may read it."""
 
     value: float = 0
@@ -34,8 +34,7 @@ class Counter:
         self.value += amount
 
 
-@dataclass(slots=True)
-class Gauge:
+class Gauge(Struct):
     """A number that goes up and down. One thread writes a series; any may read it."""
 
     value: float = 0
@@ -49,8 +48,7 @@ class Gauge:
         self.value += amount
 
 
-@dataclass(slots=True)
-class Histogram:
+class Histogram(Struct):
     """How measurements are spread over `bounds`. One thread writes a series; any may read it."""
 
     bounds: tuple[float, ...] = SECONDS_BUCKETS

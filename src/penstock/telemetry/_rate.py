@@ -1,8 +1,9 @@
 """How many log lines one place in the code may write."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 from datetime import timedelta
+
+from msgspec import Struct, field
 
 from penstock.base import Clock, Value
 
@@ -17,8 +18,7 @@ class Suppressed(Value):
     period: timedelta
 
 
-@dataclass
-class _Window:
+class _Window(Struct):
     ends: float
     kept: int = 0
     suppressed: int = 0

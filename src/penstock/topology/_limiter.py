@@ -4,8 +4,9 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from itertools import islice
+
+from msgspec import Struct, field
 
 from penstock.base import Clock, Value
 
@@ -32,8 +33,7 @@ class LimiterStatistics(Value):
     shares: Mapping[str, ShareStatistics]
 
 
-@dataclass
-class _Share:
+class _Share(Struct):
     held: int = 0
     granted: int = 0
     wait_seconds: float = 0.0
