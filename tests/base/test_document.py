@@ -1,5 +1,6 @@
 """YAML that knows its lines."""
 
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,10 @@ def test_a_problem_names_file_line_and_path() -> None:
         ("a: 1\nb: 2\na: 3\n", 3, "duplicate key"),
         ("a:\n  b: 1\n  b: 2\n", 3, "duplicate key"),
         ("a: 1\n\tb: 2\n", 2, "not YAML"),
+        ("a: &x {p: 1}\nb: {<<: *x, q: 2,\n  q: 3}\n", 3, "duplicate key"),
+        ("a: 1\nb: !secret x\n", 2, "tag '!secret'"),
+        ("a:\n  ? [b, c]\n  : 1\n", 2, "a key that is no scalar"),
+        ("a: 1\nb: &x\n  - c: *x\n", 2, "an alias within its own anchor"),
     ],
 )
 def test_what_is_not_yaml_is_a_problem_with_its_line(text: str, line: int, message: str) -> None:
@@ -73,6 +78,25 @@ def test_yaml_is_of_version_1_2() -> None:
     document = parse_yaml("a: no\nb: on\nc: 010\nd: 0o10\n", file="c.yaml")
 
     assert document.data == {"a": "no", "b": "on", "c": 10, "d": 8}
+
+
+def test_what_is_merged_gives_way_to_what_stands_there() -> None:
+    """Each key has the line on which it was written."""
+    text = "one: &one {a: 1, b: 2}\ntwo: &two {b: 3}\nall:\n  b: 4\n  <<: [*one, *two]\n  c: 5\nagain: *one\n"
+    document = parse_yaml(text, file="c.yaml")
+
+    assert document.data["all"] == {"a": 1, "b": 4, "c": 5}
+    assert document.data["again"] == document.data["one"] == {"a": 1, "b": 2}
+    lines = [document.line(("all", key)) for key in "abc"]
+    assert lines == [1, 4, 6]
+
+
+def test_a_tag_of_yaml_makes_a_plain_scalar() -> None:
+    """Whatever it looks like otherwise."""
+    data = parse_yaml("a: !!str 1\nb: 2024-01-02T03:04:05Z\n", file="c.yaml").data
+
+    assert data == {"a": "1", "b": datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)}
+    assert [type(value) for value in data.values()] == [str, datetime]
 
 
 def test_an_empty_file_holds_nothing() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from penstock.base._errors import ConfigError, Problem
 from penstock.base._value import Value
@@ -79,21 +79,22 @@ def parse_yaml(text: str, *, file: str) -> Document:
     Raises:
         ConfigError: The text is not YAML; the problem names the line.
     """
-    loader = YAML(typ="rt", pure=True)
+    loader = YAML(typ="safe", pure=True)
+    lines: dict[Path_, int] = {}
     try:
-        root = loader.load(text)
+        root = loader.compose(text)
+        data = _Plain(loader.constructor, lines).of(root, ()) if root else None
     except DuplicateKeyError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        message = str(error.problem).split(" with value")[0]
-        raise ConfigError((Problem(file, line, "", message, "keep one of the two"),)) from error
+        problem = Problem(file, line, "", str(error.problem), "keep one of the two")
+        raise ConfigError((problem,)) from error
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         hint = _hint_of(text.splitlines()[line - 1 : line])
         raise ConfigError((Problem(file, line, "", f"not YAML: {error.problem}", hint),)) from error
     except YAMLError as error:
         raise ConfigError((Problem(file, 0, "", f"not YAML: {error}"),)) from error
-    lines: dict[Path_, int] = {}
-    return Document(file, _plain(root, (), lines), lines)
+    return Document(file, data, lines)
 
 
 def _hint_of(lines: Sequence[str]) -> str:
@@ -115,21 +116,47 @@ def read_yaml(path: Path) -> Document:
     return parse_yaml(text, file=str(path))
 
 
-def _plain(node: Any, path: Path_, lines: dict[Path_, int]) -> Any:
-    if isinstance(node, CommentedMap):
-        for key in node:
-            lines[*path, key] = node.lc.key(key)[0] + 1
-        return {key: _plain(value, (*path, key), lines) for key, value in node.items()}
-    if isinstance(node, CommentedSeq):
-        for index in range(len(node)):
-            lines[*path, index] = node.lc.item(index)[0] + 1
-        return [_plain(value, (*path, index), lines) for index, value in enumerate(node)]
-    return _scalar(node)
+class _Plain:
+    """Makes plain dicts, lists and scalars of YAML's nodes, and notes where they stand."""
 
+    def __init__(self, constructor: SafeConstructor, lines: dict[Path_, int]) -> None:
+        self._constructor = constructor
+        self._lines = lines
+        self._inside: set[Node] = set()
 
-def _scalar(node: Any) -> Any:
-    """Ruamel's round-trip scalars are subclasses that remember their quotes; ours are plain."""
-    for kind in (bool, int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
-    return node
+    def of(self, node: Node, path: Path_) -> Any:
+        """What the node holds, as the value at `path`."""
+        if isinstance(node, ScalarNode):
+            return self._constructor.construct_object(node)
+        if node in self._inside:
+            raise ConstructorError(None, None, "an alias within its own anchor", node.start_mark)
+        self._inside.add(node)
+        if isinstance(node, MappingNode):
+            plain: Any = self._mapping(node, path)
+        else:
+            plain = self._sequence(node, path)
+        self._inside.remove(node)
+        return plain
+
+    def _sequence(self, node: Node, path: Path_) -> list[Any]:
+        for index, item in enumerate(node.value):
+            self._lines[*path, index] = item.start_mark.line + 1
+        return [self.of(item, (*path, index)) for index, item in enumerate(node.value)]
+
+    def _mapping(self, node: MappingNode, path: Path_) -> dict[Any, Any]:
+        """Its keys and those that it merges (`<<: *defaults`), which come first and give way."""
+        self._constructor.flatten_mapping(node)
+        plain: dict[Any, Any] = {}
+        merged, own = len(node.merge or ()), set()
+        for index, (key_node, value_node) in enumerate(node.value):
+            mark = key_node.start_mark
+            if not isinstance(key_node, ScalarNode):
+                raise ConstructorError(None, None, "a key that is no scalar", mark)
+            key = self._constructor.construct_object(key_node)
+            if key in own:
+                raise DuplicateKeyError(None, None, f'found duplicate key "{key}"', mark)
+            if index >= merged:
+                own.add(key)
+            self._lines[*path, key] = mark.line + 1
+            plain[key] = self.of(value_node, (*path, key))
+        return plain
