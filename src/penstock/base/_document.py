@@ -126,6 +126,10 @@ class _Plain:
 
     def of(self, node: Node, path: Path_) -> Any:
         """What the node holds, as the value at `path`."""
+        if node.tag not in self._constructor.yaml_constructors:
+            raise ConstructorError(
+                None, None, f"the tag {node.tag!r} is not known", node.start_mark
+            )
         if isinstance(node, ScalarNode):
             return self._constructor.construct_object(node)
         if node in self._inside:

@@ -1,11 +1,14 @@
 """Definitions as text: strict YAML 1.2, with every fault of the text as a finding."""
 
 import re
+from types import MappingProxyType
 from typing import Any, Final
 
 from penstock.base import ConfigError, Document, parse_yaml
 from penstock.workflow._finding import Finding, Findings, Place
 
+_CODES: Final = MappingProxyType({"duplicate key": "DUPLICATE_KEY", "the tag": "TAG"})
+"""Of what is no YAML for us, by what the problem says."""
 _DIRECTIVE: Final = re.compile(r"^%YAML\s+(?!1\.2\b)(\S+)", re.MULTILINE)
 
 
@@ -45,7 +48,7 @@ def schema_findings(error: ConfigError, findings: Findings) -> None:
 def _of_problems(error: ConfigError, findings: Findings) -> list[Finding]:
     found = []
     for problem in error.problems:
-        code = "DUPLICATE_KEY" if "duplicate key" in problem.message else "YAML"
+        code = next((code for said, code in _CODES.items() if said in problem.message), "YAML")
         column = findings.column(problem.line, "")
         found.append(
             Finding(problem.line, column, problem.key, code, problem.message, problem.hint)
