@@ -49,25 +49,33 @@ def standing(data: DataSet, rounds: int) -> list[str]:
         *(_rates(name, costs[name], data) for name in (programs.COMPILED, programs.STRINGS)),
         "",
         *verdicts(against_peers(data.name, costs)),
+        *other_setting(costs),
         *faster_peers(costs),
         "",
     ]
 
 
 def against_peers(name: str, costs: Mapping[str, Sequence[Cost]]) -> list[Verdict]:
-    """Both of our settings by DuckDB, and the default by each of the others."""
-    limit, aim = _AGAINST_DUCKDB[name]
+    """Our default setting by each of the others; DuckDB first, with a limit of its own."""
+    rivals = [peer for peer in costs if peer not in {programs.COMPILED, programs.STRINGS}]
+    rivals.sort(key=lambda peer: peer != programs.DUCKDB)
     found = []
-    for ours in (programs.COMPILED, programs.STRINGS):
-        for unit, of in _UNITS.items():
-            share = ratio(costs[programs.DUCKDB], costs[ours], of)
-            found.append(Verdict(f"{ours} by {programs.DUCKDB}, {unit}", share, limit, aim))
-    decided = {programs.COMPILED, programs.STRINGS, programs.DUCKDB}
-    for peer in (name for name in costs if name not in decided):
+    for peer in rivals:
+        limit, aim = _AGAINST_DUCKDB[name] if peer == programs.DUCKDB else (1, None)
         for unit, of in _UNITS.items():
             share = ratio(costs[peer], costs[programs.COMPILED], of)
-            found.append(Verdict(f"{programs.COMPILED} by {peer}, {unit}", share, 1))
+            found.append(Verdict(f"{programs.COMPILED} by {peer}, {unit}", share, limit, aim))
     return found
+
+
+def other_setting(costs: Mapping[str, Sequence[Cost]]) -> list[str]:
+    """A sentence about the setting that is not the default, of which nothing is asked."""
+    duckdb, strings = costs[programs.DUCKDB], costs[programs.STRINGS]
+    shares = [f"{unit} {ratio(duckdb, strings, of):.2f}" for unit, of in _UNITS.items()]
+    return [
+        f"{programs.STRINGS}, by {programs.DUCKDB}: {', '.join(shares)}; what must hold is asked of the default.",
+        "",
+    ]
 
 
 def faster_peers(costs: Mapping[str, Sequence[Cost]]) -> list[str]:

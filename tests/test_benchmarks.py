@@ -11,7 +11,7 @@ from benchmarks.data import FLAT_FILES, NESTED_FILES, SETS, DataSet, data_set
 from benchmarks.flow_figures import Comparison, Figure, interval
 from benchmarks.flow_figures import compare as compare_flows
 from benchmarks.harness import Contender, Cost, RunFailedError, compare, measure, ratio, table
-from benchmarks.sections import against_peers, faster_peers, flow_lines
+from benchmarks.sections import against_peers, faster_peers, flow_lines, other_setting
 from benchmarks.verdicts import Verdict, verdicts
 
 
@@ -136,8 +136,14 @@ def test_every_peer_is_judged_and_duckdb_by_its_own_limit() -> None:
 
     assert found == [
         ("penstock by duckdb, CPU", 0.6, 0.55, False),
-        ("penstock, dictionary: strings by duckdb, CPU", 0.4, 0.55, True),
         ("penstock by polars, CPU", 1.5, 1, False),
+    ]
+
+
+def test_the_setting_that_is_not_the_default_is_shown_beside_duckdb() -> None:
+    assert other_setting(standing(ours=1, strings=4, duckdb=5)) == [
+        "penstock, dictionary: strings, by duckdb: CPU 0.80, wall 0.80; what must hold is asked of the default.",
+        "",
     ]
 
 
