@@ -131,7 +131,7 @@ class _Plain:
                 None, None, f"the tag {node.tag!r} is not known", node.start_mark
             )
         if isinstance(node, ScalarNode):
-            return self._constructor.construct_object(node)
+            return self._scalar(node)
         if node in self._inside:
             raise ConstructorError(None, None, "an alias within its own anchor", node.start_mark)
         self._inside.add(node)
@@ -141,6 +141,17 @@ class _Plain:
             plain = self._sequence(node, path)
         self._inside.remove(node)
         return plain
+
+    def _scalar(self, node: ScalarNode) -> Any:
+        try:
+            return self._constructor.construct_object(node)
+        except (
+            ValueError,
+            LookupError,
+            AttributeError,
+        ) as error:  # of what makes numbers and dates
+            said = f"{node.value!r} is no {str(node.tag).rpartition(':')[2]}"
+            raise ConstructorError(None, None, said, node.start_mark) from error
 
     def _sequence(self, node: Node, path: Path_) -> list[Any]:
         for index, item in enumerate(node.value):
@@ -156,7 +167,7 @@ class _Plain:
             mark = key_node.start_mark
             if not isinstance(key_node, ScalarNode):
                 raise ConstructorError(None, None, "a key that is no scalar", mark)
-            key = self._constructor.construct_object(key_node)
+            key = self._scalar(key_node)
             if key in own:
                 raise DuplicateKeyError(None, None, f'found duplicate key "{key}"', mark)
             if index >= merged:
