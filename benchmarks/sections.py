@@ -57,15 +57,17 @@ def standing(data: DataSet, rounds: int) -> list[str]:
 
 def against_peers(name: str, costs: Mapping[str, Sequence[Cost]]) -> list[Verdict]:
     """Our default setting by each of the others; DuckDB first, with a limit of its own."""
-    rivals = [peer for peer in costs if peer not in {programs.COMPILED, programs.STRINGS}]
-    rivals.sort(key=lambda peer: peer != programs.DUCKDB)
     found = []
-    for peer in rivals:
+    for peer in sorted(_rivals(costs), key=lambda peer: peer != programs.DUCKDB):
         limit, aim = _AGAINST_DUCKDB[name] if peer == programs.DUCKDB else (1, None)
         for unit, of in _UNITS.items():
             share = ratio(costs[peer], costs[programs.COMPILED], of)
             found.append(Verdict(f"{programs.COMPILED} by {peer}, {unit}", share, limit, aim))
     return found
+
+
+def _rivals(costs: Mapping[str, Sequence[Cost]]) -> list[str]:
+    return [name for name in costs if name not in {programs.COMPILED, programs.STRINGS}]
 
 
 def other_setting(costs: Mapping[str, Sequence[Cost]]) -> list[str]:
@@ -82,10 +84,9 @@ def faster_peers(costs: Mapping[str, Sequence[Cost]]) -> list[str]:
     """A sentence that names every peer that needed less than our default setting, of anything."""
     ours = costs[programs.COMPILED]
     units = {**_UNITS, "memory": lambda cost: float(cost.peak_bytes)}
-    rivals = [name for name in costs if name not in {programs.COMPILED, programs.STRINGS}]
     faster = [
         f"{peer} needed less {unit} ({ratio(ours, costs[peer], of):.2f} of ours)"
-        for peer in rivals
+        for peer in _rivals(costs)
         for unit, of in units.items()
         if ratio(ours, costs[peer], of) < 1
     ]

@@ -145,11 +145,7 @@ class _Plain:
     def _scalar(self, node: ScalarNode) -> Any:
         try:
             return self._constructor.construct_object(node)
-        except (
-            ValueError,
-            LookupError,
-            AttributeError,
-        ) as error:  # of what makes numbers and dates
+        except (ValueError, LookupError) as error:  # of what makes numbers, dates and booleans
             said = f"{node.value!r} is no {str(node.tag).rpartition(':')[2]}"
             raise ConstructorError(None, None, said, node.start_mark) from error
 
