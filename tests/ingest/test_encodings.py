@@ -105,7 +105,7 @@ def test_integers_dates_and_times_without_a_dictionary_are_delta_encoded(use, pa
 def test_a_dictionary_is_for_columns_whose_values_take_ten_times_its_room(
     distinct, rows, spread, nulls, seed
 ):
-    """By all rows, or by those of the first seventh: then it cannot be worse than small at the end.
+    """By all rows, or by their first part alone: then it cannot be worse than small at the end.
 
     The model counts 8 bytes for each value; heads of pages take less than 200 bytes, and where
     nulls are takes a bit for each row. Nulls are neither values nor repeats.
@@ -138,6 +138,14 @@ def test_texts_count_with_their_bytes(tmp_path):
     assert with_dictionary(tmp_path, rows, dictionary=DictionaryUse.SAMPLED) == ["even"]
 
 
+def test_texts_between_nulls_count_without_them():
+    """Nine rows of ten take no room in the file, whatever they take in memory."""
+    ids = [None if n % 10 else f"{n:06}" for n in range(20_000)]
+    rows = pa.table({"id": pa.array(ids, pa.string())})
+
+    assert encodings(rows, DictionaryUse.SAMPLED, IntegerEncoding.PLAIN).dictionary == []
+
+
 def test_the_limit_of_a_dictionary_hides_no_ids():
     """A writer gives up at a mebibyte, which is little beside the texts of a whole row group."""
     ids = pa.table({"id": [f"{n}".rjust(2000) for n in range(16_000)]})
@@ -168,7 +176,7 @@ def test_columns_without_a_value_get_none(tmp_path):
 
 
 def test_a_column_whose_first_rows_are_mostly_null_is_judged_by_the_others(tmp_path):
-    """The first seventh says nothing about it."""
+    """The first rows say nothing about it."""
     late = [None] * 3500 + [*range(50)] * 70
     few = [*range(50)] + [None] * 3450 + [*range(50)] * 70
     rows = pa.table({"late": pa.array(late, pa.int64()), "few": pa.array(few, pa.int64())})
